@@ -1,0 +1,200 @@
+"""The OCI image specification as values: what an image is, apart from where it is kept.
+
+Spec sections are those of opencontainers/image-spec v1.1. `Digest` names the bytes of a blob as it is stored;
+`DiffID` names an uncompressed layer. They are two types so that a type checker finds the classic mix-up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NewType
+
+from cog_oci.errors import CogError
+
+__all__ = [
+    "EPOCH",
+    "Descriptor",
+    "DiffID",
+    "Digest",
+    "Image",
+    "ImageConfig",
+    "LayerBlob",
+    "MediaType",
+    "Platform",
+    "canonical_json",
+    "parse_digest",
+    "sha256",
+]
+
+Digest = NewType("Digest", str)
+DiffID = NewType("DiffID", str)
+
+EPOCH = 315_619_200
+"""The one time stamp in every header and document, in seconds: 1980-01-02T00:00:00Z.
+
+Not 0, because zip writers refuse anything before 1980 and some programs take 0 for "unknown"; not the first of
+January, because local time west of Greenwich would still be 1979. See docs/adr/0002.
+"""
+EPOCH_RFC3339 = "1980-01-02T00:00:00Z"
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def parse_digest(text: str) -> Digest:
+    """`sha256:` and 64 lower-case hex digits (§descriptor.md, digests); anything else is a CogError."""
+    if not _DIGEST.fullmatch(text):
+        raise CogError(f"{text!r} is not a sha256 digest")
+    return Digest(text)
+
+
+def sha256(data: bytes) -> Digest:
+    """The digest of these bytes."""
+    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+
+
+def canonical_json(value: object) -> bytes:
+    """The one rendering of a JSON value that this project writes: sorted keys, no spaces, UTF-8, no newline."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+class MediaType:
+    """The media types of OCI images (§media-types.md)."""
+
+    CONFIG = "application/vnd.oci.image.config.v1+json"
+    MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+    INDEX = "application/vnd.oci.image.index.v1+json"
+    LAYER = "application/vnd.oci.image.layer.v1.tar"
+    LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+    LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Platform:
+    """What an image runs on, in Go's words (§image-index.md, platform)."""
+
+    os: str
+    architecture: str
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """`linux/amd64` → Platform; CogError for what we cannot build."""
+        os, _, architecture = text.partition("/")
+        if (os, architecture) not in {("linux", "amd64"), ("linux", "arm64")}:
+            raise CogError(f"platform {text!r} is not one we can build", hint="use linux/amd64 or linux/arm64")
+        return cls(os, architecture)
+
+    def __str__(self) -> str:
+        return f"{self.os}/{self.architecture}"
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A reference to a blob (§descriptor.md): `size` in bytes, as stored."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a manifest."""
+        document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations:
+            document["annotations"] = self.annotations
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBlob:
+    """A layer that exists: its identity, one rendering of it, and the line it has in the image's history."""
+
+    name: str
+    diff_id: DiffID
+    descriptor: Descriptor
+    uncompressed_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """How a container of the image starts (§config.md, `config`)."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_dir: str = "/"
+    exposed_ports: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The `config` object. `Env` keeps the order given: later entries may refer to earlier ones."""
+        document: dict[str, Any] = {
+            "Env": [f"{name}={value}" for name, value in self.env.items()],
+            "Entrypoint": list(self.entrypoint),
+            "Cmd": list(self.command),
+            "WorkingDir": self.working_dir,
+            "ExposedPorts": {port: {} for port in self.exposed_ports},
+            "Labels": self.labels,
+        }
+        return {key: value for key, value in document.items() if value}
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image for one platform: layers from the bottom up, and how it starts.
+
+    Frozen; every document of it is derived, so `digest` is a pure function of the fields.
+    """
+
+    platform: Platform
+    config: ImageConfig
+    layers: tuple[LayerBlob, ...]
+
+    @cached_property
+    def config_document(self) -> bytes:
+        """The image configuration (§config.md). Its digest is the image ID of Docker's classic store."""
+        return canonical_json(
+            {
+                "architecture": self.platform.architecture,
+                "os": self.platform.os,
+                "created": EPOCH_RFC3339,
+                "config": self.config.to_json(),
+                "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in self.layers]},
+                "history": [{"created": EPOCH_RFC3339, "created_by": f"cog-oci {layer.name}"} for layer in self.layers],
+            }
+        )
+
+    @cached_property
+    def config_descriptor(self) -> Descriptor:
+        """The descriptor of `config_document`."""
+        return Descriptor(MediaType.CONFIG, sha256(self.config_document), len(self.config_document))
+
+    @cached_property
+    def manifest_document(self) -> bytes:
+        """The image manifest (§manifest.md)."""
+        return canonical_json(
+            {
+                "schemaVersion": 2,
+                "mediaType": MediaType.MANIFEST,
+                "config": self.config_descriptor.to_json(),
+                "layers": [layer.descriptor.to_json() for layer in self.layers],
+            }
+        )
+
+    @cached_property
+    def descriptor(self) -> Descriptor:
+        """The descriptor of the manifest."""
+        return Descriptor(MediaType.MANIFEST, sha256(self.manifest_document), len(self.manifest_document))
+
+    @property
+    def digest(self) -> Digest:
+        """What registries call the image: it changes with the compression."""
+        return self.descriptor.digest
+
+    @property
+    def content_id(self) -> Digest:
+        """What the image *is*: the configuration, diff IDs included, whatever the compression (design §1.2)."""
+        return self.config_descriptor.digest

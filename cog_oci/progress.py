@@ -1,0 +1,57 @@
+"""How long work tells whoever is watching; the work itself never prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["SILENT", "Progress", "Task"]
+
+
+class Task(Protocol):
+    """One piece of work under way: a context that ends it, and a count of the bytes done so far."""
+
+    def advance(self, size: int) -> None:
+        """`size` more bytes are done; negative when work was lost and starts again."""
+
+    def __enter__(self) -> Task: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Progress(Protocol):
+    """A watcher. Called from any thread."""
+
+    def say(self, text: str) -> None:
+        """A step worth a line: `resolving 12 packages`."""
+
+    def task(self, name: str, total: int | None = None) -> Task:
+        """Begin a piece of work of `total` bytes, where known."""
+
+
+class _Silent:
+    """Nobody is watching."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def task(self, name: str, total: int | None = None) -> Task:  # noqa: ARG002 - the protocol's names
+        return self
+
+    def advance(self, size: int) -> None:
+        pass
+
+    def __enter__(self) -> Task:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+SILENT: Progress = _Silent()
