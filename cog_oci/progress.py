@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -16,7 +16,7 @@ class Task(Protocol):
     def advance(self, size: int) -> None:
         """`size` more bytes are done; negative when work was lost and starts again."""
 
-    def __enter__(self) -> Task: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -45,7 +45,7 @@ class _Silent:
     def advance(self, size: int) -> None:
         pass
 
-    def __enter__(self) -> Task:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

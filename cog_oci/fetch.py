@@ -1,0 +1,255 @@
+"""Every download: limited, verified, resumed, retried, in parallel. The only way bytes from outside get in.
+
+Nothing here knows where things are: a caller gives addresses, several for one artifact where there are mirrors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from cog_oci.errors import CogError
+from cog_oci.oci import Digest
+from cog_oci.progress import SILENT
+from cog_oci.store import DigestMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    import requests
+
+    from cog_oci.lock import Artifact
+    from cog_oci.progress import Progress, Task
+    from cog_oci.store import Incoming, Store
+
+__all__ = ["FetchError", "Fetcher", "NotFoundError", "redacted"]
+
+_PARALLEL = 8
+_ATTEMPTS = 5
+_TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two reads
+_CHUNK = 1 << 18
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def redacted(url: str) -> str:
+    """The address without credentials and without its query, which may be signed: fit for a message or a log."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return urlunsplit((parts.scheme, host + (f":{parts.port}" if parts.port else ""), parts.path, "", ""))
+
+
+class FetchError(CogError):
+    """A download that did not succeed: what, from where, and the last reason."""
+
+    def __init__(self, name: str, url: str, reason: str) -> None:
+        self.name, self.url, self.reason = name, redacted(url), reason
+        super().__init__(f"cannot fetch {name} from {self.url}: {reason}", hint="check the network, then try again")
+
+
+class NotFoundError(FetchError):
+    """The server answered, and does not have it."""
+
+
+class _Cancelled(Exception):  # noqa: N818 - a signal between threads, not an error
+    """Another download has failed, or the user interrupted."""
+
+
+class Fetcher:
+    """Downloads into a store. One for a command; its connections are shared by its threads."""
+
+    def __init__(self, store: Store, progress: Progress = SILENT) -> None:
+        self._store = store
+        self._progress = progress
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._shared: requests.Session | None = None
+
+    def get(self, url: str, *, limit: int, accept: str | None = None, name: str | None = None) -> bytes:
+        """The body at `url`, at most `limit` bytes; for documents whose hash is not known before they are read.
+
+        Raises NotFoundError on 404 and 410, FetchError on everything else that stays wrong after retries.
+        """
+        name = name or url.rsplit("/", 1)[-1]
+        headers = {"Accept": accept} if accept else {}
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                body = bytearray()
+                for chunk in self._stream(name, url, headers, decode=True):
+                    body += chunk
+                    if len(body) > limit:
+                        raise FetchError(name, url, f"it is larger than {limit} bytes")
+                return bytes(body)
+            except _TransientError as error:
+                self._pause(error, attempt, name, url)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def blob(self, name: str, urls: Iterable[str], digest: Digest, size: int) -> Path:
+        """Bring one blob into the store, trying the addresses in order; a blob that is there is not fetched again.
+
+        Raises DigestMismatchError when an address serves other bytes, FetchError when none serves any.
+        """
+        if self._store.has(digest, size):
+            return self._store.path(digest)
+        missing: FetchError | None = None
+        with self._progress.task(name, size) as task:
+            for url in urls:
+                try:
+                    return self._download(name, url, digest, size, task)
+                except NotFoundError as error:
+                    missing = missing or error
+        raise missing or CogError(f"{name}: no address is known for it")
+
+    def artifacts(self, artifacts: Iterable[Artifact], locate: Callable[[Artifact], Iterable[str]]) -> None:
+        """Bring all of them into the store, in parallel; the first failure ends the rest."""
+        wanted = [item for item in artifacts if not self._store.has(item.digest, item.size)]
+        if not wanted:
+            return
+        total = sum(item.size for item in wanted)
+        self._progress.say(f"fetching {len(wanted)} files, {total / 1e6:.1f} MB")
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="fetch") as pool:
+            # The largest first: the last one to finish is then a small one.
+            jobs = [
+                pool.submit(self._artifact, item, locate)
+                for item in sorted(wanted, key=lambda item: (-item.size, item.sha256))
+            ]
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+            except BaseException:
+                self._cancelled.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                self._cancelled.clear()
+                raise
+
+    def _artifact(self, item: Artifact, locate: Callable[[Artifact], Iterable[str]]) -> None:
+        self.blob(item.file.rsplit("/", 1)[-1], locate(item), item.digest, item.size)
+
+    def _download(self, name: str, url: str, digest: Digest, size: int, task: Task) -> Path:
+        with self._store.incoming() as incoming:
+            body = _Body(incoming, task)
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    self._fill(body, name, url, size)
+                    break
+                except _TransientError as error:
+                    self._pause(error, attempt, name, url)
+                except BaseException:
+                    task.advance(-body.size)
+                    raise
+            if body.digest != digest:
+                task.advance(-body.size)
+                raise DigestMismatchError(name, expected=digest, actual=body.digest)
+            return incoming.commit(digest)
+
+    def _fill(self, body: _Body, name: str, url: str, size: int) -> None:
+        """Read from where the last attempt ended; a server that ignores Range makes us begin anew (RFC 9110 §14)."""
+        headers = {"Range": f"bytes={body.size}-"} if body.size else {}
+        # What it is compressed with on the wire is not ours to undo: the hash is over the file.
+        headers["Accept-Encoding"] = "identity"
+        for chunk in self._stream(name, url, headers, decode=False, restart=body.restart):
+            body.write(chunk)
+            if body.size > size:
+                raise DigestMismatchError(name, expected=f"{size} bytes", actual="more")
+        if body.size < size:
+            raise _TransientError(f"the connection ended after {body.size} of {size} bytes")
+
+    def _stream(
+        self,
+        name: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        decode: bool,
+        restart: Callable[[], None] = lambda: None,
+    ) -> Iterator[bytes]:
+        import requests  # noqa: PLC0415 - costs 60 ms, and a build that has everything never comes here
+        import urllib3  # noqa: PLC0415
+
+        try:
+            with self._session().get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+                self._check(response, name, url)
+                if "Range" in headers and response.status_code != requests.codes.partial_content:
+                    restart()
+                for chunk in response.raw.stream(_CHUNK, decode_content=decode):
+                    if self._cancelled.is_set():
+                        raise _Cancelled
+                    yield chunk
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise FetchError(name, url, "this is not an address that can be fetched") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _TransientError(_reason(error)) from error
+
+    def _check(self, response: requests.Response, name: str, url: str) -> None:
+        status = response.status_code
+        if status in _RETRIED:
+            after = response.headers.get("Retry-After", "")
+            raise _TransientError(f"HTTP {status}", wait=float(after) if after.isdigit() else None)
+        if status in {404, 410}:
+            raise NotFoundError(name, url, f"HTTP {status}")
+        if status >= 400:
+            raise FetchError(name, url, f"HTTP {status} {response.reason}")
+
+    def _pause(self, error: _TransientError, attempt: int, name: str, url: str) -> None:
+        if attempt == _ATTEMPTS:
+            raise FetchError(name, url, str(error)) from error
+        wait = error.wait if error.wait is not None else 0.25 * 2**attempt
+        if self._cancelled.wait(min(wait, 60.0)):
+            raise _Cancelled
+
+    def _session(self) -> requests.Session:
+        with self._lock:
+            if self._shared is None:
+                import requests  # noqa: PLC0415
+                from requests.adapters import HTTPAdapter  # noqa: PLC0415
+
+                session = requests.Session()
+                session.headers["User-Agent"] = "cog-oci"
+                for scheme in ("https://", "http://"):
+                    session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=_PARALLEL * 2))
+                self._shared = session
+            return self._shared
+
+
+class _TransientError(Exception):
+    """Worth another try; `wait` is what the server asked for, in seconds."""
+
+    def __init__(self, reason: str, *, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class _Body:
+    """A file being filled, with its hash and its length."""
+
+    def __init__(self, incoming: Incoming, task: Task) -> None:
+        self._incoming, self._task = incoming, task
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def digest(self) -> Digest:
+        return Digest("sha256:" + self._hash.hexdigest())
+
+    def write(self, chunk: bytes) -> None:
+        self._incoming.write(chunk)
+        self._hash.update(chunk)
+        self.size += len(chunk)
+        self._task.advance(len(chunk))
+
+    def restart(self) -> None:
+        self._task.advance(-self.size)
+        self._incoming.file.seek(0)
+        self._incoming.file.truncate()
+        self._hash, self.size = hashlib.sha256(), 0
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, in its own words, without the address (which may carry a password)."""
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    return f"{type(cause).__name__}: {cause}" if not isinstance(cause, OSError) else (cause.strerror or str(cause))

@@ -1,0 +1,1 @@
+"""From a configuration to a lock: one file a source of packages."""
