@@ -52,7 +52,7 @@ class Incoming:
         self.file = file
         self.committed = False
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Append; nothing is visible yet."""
         return self.file.write(data)
 

@@ -1,0 +1,331 @@
+"""cog.yaml: read with the positions of everything, checked whole, every mistake reported with file, line and column."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cog_oci.errors import CogError, Problem, SourceError
+from cog_oci.oci import canonical_json, sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+__all__ = ["Build", "Config", "Project"]
+
+PYTHON_VERSIONS = ("3.11", "3.13")
+"""The interpreters that Debian's stable suites bring (design §4)."""
+
+_LATER = frozenset(
+    {
+        ("build", "run"),
+        ("build", "pre_install"),
+        ("build", "cuda"),
+        ("build", "cudnn"),
+        ("build", "sdk_version"),
+        ("build", "base_image"),
+        ("build", "apt"),
+        ("build", "system_effects"),
+        ("train",),
+        ("weights",),
+        ("model",),
+    }
+)
+"""Keys that Cog or the design knows and that this version cannot honour: refused by name, never ignored."""
+
+_AS_TYPED = frozenset({("build", "python_version"), ("build", "cuda"), ("build", "cudnn"), ("build", "sdk_version")})
+"""Scalars that YAML would take for numbers: 3.10 is not 3.1."""
+
+_DENIED_VARIABLES = re.compile(
+    r"PATH|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|PYTHONUNBUFFERED|LIBRARY_PATH|HF_ENDPOINT|HF_HUB_ENABLE_HF_TRANSFER"
+    r"|(R8|REPLICATE|CUDA|NVIDIA|NV|PGET|KUBERNETES)_.*"
+)
+
+
+def _reference(text: str) -> str:
+    if not re.fullmatch(r"[^:]+\.py(:[A-Za-z_]\w*)?", text):
+        raise ValueError("must be in the form 'run.py:Runner'")
+    return text
+
+
+def _python_version(text: str) -> str:
+    match = re.fullmatch(r"(\d+)\.(\d+)(\.\d+)?", text)
+    if not match:
+        raise ValueError(f"{text!r} must include major and minor version (e.g., '3.13')")
+    if (int(match[1]), int(match[2])) < (3, 10):
+        raise ValueError(f"{text} is too old: the minimum supported Python version is 3.10")
+    if text not in PYTHON_VERSIONS:
+        raise ValueError(f"{text} is not supported yet; use {' or '.join(PYTHON_VERSIONS)}")
+    return text
+
+
+def _package(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", text):
+        raise ValueError(f"{text!r} is not the name of a Debian package (name, or name=version)")
+    return text
+
+
+def _variable(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ValueError(f"{text!r} must be in the form NAME=VALUE")
+    if _DENIED_VARIABLES.fullmatch(name):
+        raise ValueError(f"{name} belongs to the image and cannot be set here")
+    return text
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Build(_Section):
+    """What the image is made of: the part of cog.yaml that the lock depends on."""
+
+    gpu: bool = False
+    python_version: Annotated[str, AfterValidator(_python_version)] = "3.13"
+    python_requirements: str | None = None
+    python_packages: list[str] = []
+    system_packages: list[Annotated[str, AfterValidator(_package)]] = []
+
+    @field_validator("gpu")
+    @classmethod
+    def _no_gpu_yet(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("CUDA images are not supported yet; leave it out to build for the CPU")
+        return value
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Build:
+        if self.python_packages and self.python_requirements:
+            raise ValueError("only one of python_packages or python_requirements can be set, not both")
+        return self
+
+
+class Concurrency(_Section):
+    """How many predictions run at once; more than one needs an async model."""
+
+    max: Annotated[int, Field(ge=1)]
+
+
+class Config(_Section):
+    """cog.yaml as values."""
+
+    build: Build = Build()
+    image: str | None = None
+    run: Annotated[str, AfterValidator(_reference)] | None = None
+    predict: Annotated[str, AfterValidator(_reference)] | None = None
+    environment: list[Annotated[str, AfterValidator(_variable)]] = []
+    concurrency: Concurrency | None = None
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Config:
+        if self.run and self.predict:
+            raise ValueError("only one of run or predict can be set")
+        return self
+
+    @property
+    def reference(self) -> str | None:
+        """What to serve, as `run.py:Runner`."""
+        return self.run or self.predict
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a cog.yaml: every path in the file is relative to it."""
+
+    folder: Path
+    file: Path
+    config: Config
+
+    @classmethod
+    def find(cls, start: Path, name: str = "cog.yaml") -> Project:
+        """The nearest file of this name in `start` or above, read and checked.
+
+        Raises CogError when there is none, SourceError with every mistake in it.
+        """
+        start = start.absolute()
+        for folder in (start, *start.parents):
+            if (file := folder / name).is_file():
+                return cls(file.parent, file, read(file))
+        raise CogError(
+            f"{name} not found in {start} (or in any parent directories)", hint="write one, or name it with --file"
+        )
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the lock is."""
+        return self.folder / "cog.lock"
+
+    @property
+    def image_name(self) -> str:
+        """`image:` of cog.yaml, else Cog's rule: `cog-` and the folder's name, at most 30 characters."""
+        if self.config.image:
+            return self.config.image
+        name = re.sub(r"[^a-z0-9]+", "-", self.folder.name.lower()).strip("-")
+        return f"cog-{name or 'model'}"[:30].rstrip("-")
+
+    def requirements(self) -> Path | None:
+        """The requirements file, or a SourceError that points at the line which names it."""
+        named = self.config.build.python_requirements
+        if named is None:
+            return None
+        path = self.folder / named
+        if not path.is_file():
+            message = f"build.python_requirements: {named} does not exist in {self.folder}"
+            raise SourceError([problem_at(self.file, ("build", "python_requirements"), message)])
+        return path
+
+    def lock_inputs(self) -> dict[str, str]:
+        """Everything here that decides the lock, by the name a message would use: short values, else their hash."""
+        build = self.config.build
+        inputs = {"build.python_version": build.python_version}
+        for name, values in (("system_packages", build.system_packages), ("python_packages", build.python_packages)):
+            if values:
+                inputs[f"build.{name}"] = sha256(canonical_json(values))
+        if (requirements := self.requirements()) is not None:
+            for path in _included(requirements):
+                inputs[os.path.relpath(path, self.folder)] = sha256(path.read_bytes())
+        return inputs
+
+
+def _included(requirements: Path, seen: frozenset[Path] = frozenset()) -> list[Path]:
+    """The requirements file and those that it names with -r and -c, each once, in the order of reading."""
+    found = [requirements]
+    for line in requirements.read_text(encoding="utf-8", errors="replace").splitlines():
+        if match := re.match(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]+(\S+)", line):
+            inner = (requirements.parent / match[1]).resolve()
+            if inner.is_file() and inner not in seen and inner != requirements.resolve():
+                found += _included(inner, seen | {requirements.resolve()})
+    return list(dict.fromkeys(found))
+
+
+def read(file: Path) -> Config:
+    """Parse and check one file; SourceError holds every problem in it."""
+    root = _compose(file)
+    values, problems = _Values(file).convert(root)
+    if problems:
+        raise SourceError(problems)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise SourceError([_problem(file, root, detail) for detail in error.errors()]) from None
+
+
+def problem_at(file: Path, path: tuple[str | int, ...], message: str) -> Problem:
+    """A problem with the value at this path of the file."""
+    mark = _mark(_compose(file), path)
+    return Problem(file.name, mark.line + 1, mark.column + 1, message)
+
+
+def _compose(file: Path) -> yaml.Node:
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise SourceError([Problem(file.name, line, column, f"this is not YAML: {error.problem}")]) from None
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise SourceError([Problem(file.name, 1, 1, f"this is not text in UTF-8: {error}")]) from None
+    return node or yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(file.name, 0, 0, 0, None, 0))
+
+
+class _Values:
+    """Nodes to plain values, with what pydantic cannot see: keys given twice, and keys that are for later."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._problems: list[Problem] = []
+        self._scalars = yaml.SafeLoader("")
+
+    def convert(self, root: yaml.Node) -> tuple[Any, list[Problem]]:
+        if not isinstance(root, yaml.MappingNode):
+            self._report(root, "the file must be a mapping of keys to values")
+            return None, self._problems
+        return self._value(root, ()), self._problems
+
+    def _value(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*path, "*")) for item in node.value]
+        if path in _AS_TYPED and not node.tag.endswith(":null"):
+            return node.value
+        try:
+            return self._scalars.construct_object(node)
+        except (yaml.constructor.ConstructorError, ValueError) as error:
+            self._report(node, str(getattr(error, "problem", error)))
+            return None
+
+    def _mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            where = (*path, name)
+            if name in values:
+                self._report(key, f"{'.'.join(where)} is set twice")
+            if where in _LATER:
+                self._report(key, f"{'.'.join(where)} is not supported yet")
+                continue
+            values[name] = self._value(value, where)
+        # A key without a value is as good as absent, as in Cog.
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _report(self, node: yaml.Node, message: str) -> None:
+        mark = node.start_mark
+        self._problems.append(Problem(self._file.name, mark.line + 1, mark.column + 1, message))
+
+
+def _mark(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Mark:
+    """Where the value at `path` begins; for a path that leaves the tree, where its last known part does."""
+    mark: yaml.Mark = node.start_mark
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == part), None)
+            if pair is None:
+                break
+            key, node = pair
+            mark = key.start_mark if isinstance(node, yaml.MappingNode) else node.start_mark
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            mark = node.start_mark
+        else:
+            break
+    return mark
+
+
+def _problem(file: Path, root: yaml.Node, detail: ErrorDetails) -> Problem:
+    path = tuple(detail["loc"])
+    name = ".".join(str(part) for part in path)
+    message = detail["msg"].removeprefix("Value error, ")
+    mark = _mark(root, path)
+    if detail["type"] == "extra_forbidden":
+        known = Build.model_fields if path[0] == "build" and len(path) > 1 else Config.model_fields
+        message = f"unknown key{_suggestion(str(path[-1]), known)}"
+        mark = _key_mark(root, path) or mark
+    elif detail["type"].endswith("_type"):
+        message = f"{message.removeprefix('Input ')}, not {detail['input']!r}"
+    return Problem(file.name, mark.line + 1, mark.column + 1, f"{name}: {message}" if name else message)
+
+
+def _key_mark(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Mark | None:
+    for part in path[:-1]:
+        pair = next((value for key, value in getattr(node, "value", []) if key.value == part), None)
+        if pair is None:
+            return None
+        node = pair
+    found = next((key.start_mark for key, _ in node.value if key.value == path[-1]), None)
+    return found if isinstance(found, yaml.Mark) else None
+
+
+def _suggestion(name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f", did you mean {near[0]}?" if near else f"; the known keys are {', '.join(known)}"

@@ -1,0 +1,106 @@
+"""The user's own files under /src, and the schema that was read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cog_oci.errors import CogError
+from cog_oci.layers import recipe
+from cog_oci.layers._dockerignore import Ignore
+from cog_oci.layers._tar import Entry, OnDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from cog_oci.store import Store
+
+__all__ = ["CodeLayer"]
+
+_VERSION = 1
+_NEVER = frozenset({".git", ".cog", "cog.lock", "image.tar"})
+"""Top-level names that are about the project or made by us: they would make an image depend on how it was built."""
+
+
+@dataclass(frozen=True)
+class CodeLayer:
+    """A folder as `/src`; `leave_out` are files in it that are no part of it, such as the archive being written."""
+
+    folder: Path
+    schema: bytes | None
+    leave_out: frozenset[Path] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """`code`."""
+        return "code"
+
+    @property
+    def artifacts(self) -> tuple[()]:
+        """None: the files are the user's."""
+        return ()
+
+    @cached_property
+    def recipe(self) -> str:
+        """By the path, mode and content of every file."""
+        rows = [(e.path, e.kind, e.mode, e.target, _digest(e)) for e in self._entries]
+        return recipe("code", _VERSION, files=sorted(rows))
+
+    @contextmanager
+    def open(self, store: Store) -> Iterator[Iterable[Entry]]:  # noqa: ARG002 - nothing of it comes from the store
+        """The files."""
+        yield self._entries
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        ignored = self.folder / ".dockerignore"
+        ignore = Ignore(ignored.read_text(encoding="utf-8") if ignored.is_file() else "")
+        entries = [Entry.directory("src"), *self._walk(self.folder, "", ignore)]
+        if self.schema is not None:
+            entries.append(Entry.file("src/.cog/openapi_schema.json", self.schema))
+        return entries
+
+    def _walk(self, folder: Path, prefix: str, ignore: Ignore) -> Iterator[Entry]:
+        with os.scandir(folder) as found:
+            items = sorted(found, key=lambda item: os.fsencode(item.name))
+        for item in items:
+            path = prefix + item.name
+            if path in _NEVER or folder / item.name in self.leave_out:
+                continue
+            excluded = ignore.excludes(path)
+            if item.is_dir(follow_symlinks=False):
+                if excluded and not ignore.has_exceptions:
+                    continue
+                inside = list(self._walk(folder / item.name, path + "/", ignore))
+                if inside or not excluded:
+                    yield Entry.directory(f"src/{path}")
+                    yield from inside
+            elif not excluded:
+                yield self._entry(folder / item.name, f"src/{path}")
+
+    def _entry(self, file: Path, path: str) -> Entry:
+        status = file.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return Entry.symlink(path, os.readlink(file))  # noqa: PTH115 - Path would rewrite `./x` to `x`
+        if not stat.S_ISREG(status.st_mode):
+            raise CogError(f"{file} is neither a file, a folder nor a link", hint="name it in .dockerignore")
+        # What the umask or a checkout did to the other bits must not reach the image.
+        mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+        return Entry(path=path, mode=mode, content=OnDisk(file, status.st_size))
+
+
+def _digest(entry: Entry) -> str:
+    digest = hashlib.sha256()
+    if entry.content is not None:
+        try:
+            for chunk in entry.content.chunks():
+                digest.update(chunk)
+        except PermissionError as error:
+            raise CogError(f"{error.filename} cannot be read", hint="name it in .dockerignore, or allow it") from error
+    return digest.hexdigest()

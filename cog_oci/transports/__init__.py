@@ -1,0 +1,1 @@
+"""Ways for an image to leave the store: one file each."""
