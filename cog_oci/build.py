@@ -6,9 +6,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cog_oci import __version__
+from cog_oci.errors import CogError
 from cog_oci.fetch import Fetcher
 from cog_oci.layers import realise, remembered
 from cog_oci.layers.code import CodeLayer
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from cog_oci.schema import Schema
     from cog_oci.store import Store
 
-__all__ = ["Workshop", "build", "lock"]
+__all__ = ["Workshop", "build", "lock", "read_interface"]
 
 _COG = "0.23.1"  # the release of Cog whose interface the image speaks
 
@@ -71,8 +72,16 @@ def build(
         *group(parts.interpreter.version, parts.interpreter.executable, parts.wheels),
         CodeLayer(project.folder, schema.to_bytes() if schema else None, leave_out),
     ]
-    blobs = _realise_all(layers, parts, datetime.fromisoformat(locked.as_of), shop)
+    blobs = _realise_all(layers, datetime.fromisoformat(locked.as_of), shop)
     return Image(platform, _config(project, parts, schema), tuple(blobs))
+
+
+def read_interface(project: Project) -> dict[str, Any]:
+    """The model's inputs, by name, as the schema has them; read from the source, so that nothing has to be built."""
+    schema = _schema(project)
+    if schema is None:
+        raise CogError("cog.yaml names no model to run", hint="add `run: run.py:Runner`")
+    return dict(schema.document["components"]["schemas"]["Input"].get("properties", {}))
 
 
 def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: Workshop) -> PlatformLock:
@@ -120,7 +129,7 @@ def _deb_layers(parts: PlatformLock) -> list[Layer]:
     return [DebLayer(suite, base), *([DebLayer(suite, system, below=base)] if system else [])]
 
 
-def _realise_all(layers: list[Layer], parts: PlatformLock, as_of: datetime, shop: Workshop) -> list[LayerBlob]:
+def _realise_all(layers: list[Layer], as_of: datetime, shop: Workshop) -> list[LayerBlob]:
     """Every layer as a blob; artifacts are fetched only for the layers that have to be made."""
     made = [remembered(layer, shop.store) for layer in layers]
     missing = [layer for layer, blob in zip(layers, made, strict=True) if blob is None]
@@ -160,7 +169,9 @@ def _config(project: Project, parts: PlatformLock, schema: Schema | None) -> Ima
     concurrency = settings.concurrency.max if settings.concurrency else (schema.concurrency if schema else None)
     if concurrency is not None:
         env["COG_MAX_CONCURRENCY"] = str(concurrency)
-    env.update(variable.split("=", 1) for variable in settings.environment)
+    for variable in settings.environment:
+        name, _, value = variable.partition("=")
+        env[name] = value
     freeze = "".join(f"{wheel.name}=={wheel.version}\n" for wheel in parts.wheels)
     labels = {
         "run.cog.version": f"{_COG}+cog-oci.{__version__}",

@@ -1,0 +1,44 @@
+"""Options that several commands share, and how they become values."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cog_oci.cli._progress import watching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cog_oci.build import Workshop
+    from cog_oci.config import Project
+
+__all__ = ["file_option", "platform_option", "project", "workshop"]
+
+file_option = click.option(
+    "-f", "--file", "file", default="cog.yaml", show_default=True, help="The name of the configuration file."
+)
+platform_option = click.option(
+    "--platform", "platform", default="linux/amd64", show_default=True, help="What the image runs on."
+)
+
+
+def project(file: str) -> Project:
+    """The project of the working folder or of one above; a path to a file names it directly."""
+    from cog_oci.config import Project  # noqa: PLC0415 - `--help` needs neither YAML nor pydantic
+
+    path = Path(file)
+    return Project.find(Path.cwd() / path.parent, path.name)
+
+
+@contextmanager
+def workshop() -> Iterator[Workshop]:
+    """The store of this machine, and progress for whoever watches standard error."""
+    from cog_oci.build import Workshop  # noqa: PLC0415 - `--help` builds nothing
+    from cog_oci.store import Store, default_root  # noqa: PLC0415
+
+    with watching() as progress:
+        yield Workshop(Store(default_root()), progress)
