@@ -22,7 +22,7 @@ __all__ = ["Member", "open_zip"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7
 _CHUNK = 1 << 20
-_DAMAGED: type[Exception] = isal_zlib.error  # the stubs have it as a plain name
+_DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 _TRANSPLANTED = frozenset({zipfile.ZIP_DEFLATED})
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass
@@ -125,6 +126,8 @@ def _compile(source: Path, target: Target, as_of: datetime, output: Path) -> sub
     command = [
         *(uv(), "pip", "compile", str(source), "--output-file", str(output)),
         *("--format", "pylock.toml" if output.name == "pylock.toml" else "requirements.txt"),
+        # Any interpreter will do for the program itself; looking for one of the target's version costs seconds.
+        *("--python", sys.executable),
         *("--python-version", f"{target.python[0]}.{target.python[1]}"),
         *("--python-platform", f"{target.machine}-manylinux_{glibc[0]}_{glibc[1]}"),
         *("--only-binary", ":all:", "--exclude-newer", as_of.isoformat()),
