@@ -1,0 +1,96 @@
+"""What of a project's folder is in its image."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cog_oci.errors import CogError
+from cog_oci.layers._dockerignore import Ignore
+from cog_oci.layers.code import CodeLayer
+
+
+def paths(folder: Path, **options: object) -> dict[str, object]:
+    layer = CodeLayer(folder, None, **options)
+    with layer.open(None) as entries:
+        return {entry.path: entry for entry in entries}
+
+
+def write(folder: Path, *files: str) -> None:
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file)
+
+
+def test_what_belongs_to_the_project_and_not_to_the_model_stays_out(tmp_path):
+    write(tmp_path, "run.py", ".git/HEAD", ".cog/x", "cog.lock", "image.tar", "sub/.git", "out.tar")
+
+    found = paths(tmp_path, leave_out=frozenset({tmp_path / "out.tar"}))
+
+    assert set(found) == {"src", "src/run.py", "src/sub", "src/sub/.git"}
+
+
+def test_modes_are_those_of_a_checkout_whatever_the_umask(tmp_path):
+    write(tmp_path, "run.py", "tool.sh")
+    (tmp_path / "run.py").chmod(0o600)
+    (tmp_path / "tool.sh").chmod(0o700)
+
+    found = paths(tmp_path)
+
+    assert (found["src/run.py"].mode, found["src/tool.sh"].mode) == (0o644, 0o755)
+
+
+def test_a_link_is_kept_as_it_is_written(tmp_path):
+    os.symlink("./run.py", tmp_path / "model.py")
+
+    assert paths(tmp_path)["src/model.py"].target == "./run.py"
+
+
+def test_a_socket_is_refused_by_name(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(CogError, match="pipe is neither"):
+        paths(tmp_path)
+
+
+def test_the_recipe_changes_with_content_mode_and_schema_alone(tmp_path):
+    write(tmp_path, "run.py")
+    before = CodeLayer(tmp_path, None).recipe
+    os.utime(tmp_path / "run.py", (1, 1))
+    assert CodeLayer(tmp_path, None).recipe == before
+    (tmp_path / "run.py").chmod(0o755)
+    assert CodeLayer(tmp_path, None).recipe != before
+    (tmp_path / "run.py").chmod(0o644)
+    assert CodeLayer(tmp_path, b"{}").recipe != before
+
+
+@pytest.mark.parametrize(
+    ("patterns", "out", "kept"),
+    [
+        ("*.md", ["README.md"], ["docs/a.md", "a.mdx"]),
+        ("**/*.md", ["README.md", "docs/a.md", "a/b/c.md"], ["a.txt"]),
+        ("docs", ["docs", "docs/a.md"], ["mydocs/a"]),
+        ("/docs/", ["docs/a.md"], ["x/docs/a.md"]),
+        ("*\n!run.py", ["a.py", "data/x"], ["run.py"]),
+        ("data/*\n!data/keep.bin", ["data/a.bin"], ["data/keep.bin"]),
+        ("!a.txt\n*.txt", ["a.txt"], ["a.py"]),
+        ("a?c.txt", ["abc.txt"], ["ac.txt", "a/c.txt"]),
+        ("[ab].txt\n# *.py\n", ["a.txt"], ["c.txt", "x.py"]),
+        ("**/cache/**", ["x/cache/y"], ["x/cached"]),
+        ("./build/../out", ["out/x"], ["build/x"]),
+    ],
+)
+def test_dockerignore_means_what_it_means_to_docker(patterns, out, kept):
+    ignore = Ignore(patterns)
+
+    assert [path for path in out if not ignore.excludes(path)] == []
+    assert [path for path in kept if ignore.excludes(path)] == []
+
+
+def test_a_file_is_kept_below_a_folder_that_is_ignored_but_for_it(tmp_path):
+    write(tmp_path, ".dockerignore", "data/a.bin", "data/keep.bin")
+    (tmp_path / ".dockerignore").write_text("data\n!data/keep.bin\n.dockerignore\n")
+
+    assert set(paths(tmp_path)) == {"src", "src/data", "src/data/keep.bin"}

@@ -1,0 +1,192 @@
+"""From entries to blobs: both digests are true, whoever inflates, and a layer is made once."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import subprocess
+import tarfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cog_oci.errors import CogError
+from cog_oci.layers import realise, recipe
+from cog_oci.layers._tar import Bytes, Entry
+from cog_oci.layers.wheels import WheelLayer, group
+from cog_oci.store import Store
+from tests.conftest import keep_wheel, make_wheel, need
+
+
+@dataclass
+class Listed:
+    """A layer of given entries that counts how often it is made."""
+
+    entries: list[Entry]
+    name: str = "listed"
+    artifacts: tuple[()] = ()
+    made: list[int] = field(default_factory=list)
+
+    @property
+    def recipe(self) -> str:
+        return recipe("listed", 1, entries=[[e.path, e.size] for e in self.entries])
+
+    @contextmanager
+    def open(self, store: Store):
+        self.made.append(1)
+        yield self.entries
+
+
+def blob(store: Store, layer) -> tuple[bytes, object]:
+    made = realise(layer, store)
+    return store.path(made.descriptor.digest).read_bytes(), made
+
+
+def test_both_digests_are_those_of_the_bytes(store):
+    data, made = blob(store, Listed([Entry.file("a", b"x" * 5_000_000), Entry.file("b/c", b"y")]))
+
+    plain = gzip.decompress(data)
+    assert made.descriptor.digest == "sha256:" + hashlib.sha256(data).hexdigest()
+    assert made.diff_id == "sha256:" + hashlib.sha256(plain).hexdigest()
+    assert (made.descriptor.size, made.uncompressed_size) == (len(data), len(plain))
+
+
+def test_a_known_layer_is_not_made_again(store):
+    layer = Listed([Entry.file("a", b"1")])
+
+    first, second = realise(layer, store), realise(layer, store)
+
+    assert first == second
+    assert len(layer.made) == 1
+
+
+def test_two_builds_at_once_make_a_layer_once(store):
+    layer = Listed([Entry.file("a", b"1" * 3_000_000)])
+    results = []
+
+    threads = [threading.Thread(target=lambda: results.append(realise(layer, store))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(results[i].diff_id for i in range(4))) == 1
+    assert len(layer.made) == 1
+
+
+def test_a_failure_in_the_middle_leaves_nothing_behind(store):
+    class Broken:
+        size = 10
+
+        def chunks(self):
+            yield b"12345"
+            raise OSError(5, "the disk is gone")
+
+        def deflated(self):
+            return None
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        realise(Listed([Entry.file("a", b"1" * 2_000_000), Entry(path="b", content=Broken())]), store)
+
+    left = [path for path in store.root.rglob("*") if path.is_file() and "claims" not in path.parts]
+    assert left == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}\.py", fullmatch=True), st.binary(max_size=3000), min_size=1))
+def test_a_transplanted_wheel_inflates_to_the_same_files(tmp_path_factory, files):
+    folder = tmp_path_factory.mktemp("wheel")
+    store = Store(folder / "store")
+    wheel = keep_wheel(store, make_wheel(folder, "demo", {f"demo/{name}": data for name, data in files.items()}))
+
+    data, _ = blob(store, WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)))
+
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for name, content in files.items():
+            found = archive.extractfile(f"opt/venv/lib/python3.13/site-packages/demo/{name}")
+            assert found.read() == content
+
+
+def test_other_programs_accept_a_transplanted_layer(store, tmp_path):
+    need("gzip", "tar")
+    wheel = keep_wheel(store, make_wheel(tmp_path, "demo", {f"demo/m{n}.py": b"x = 1\n" * n for n in range(200)}))
+    made = realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store)
+
+    path = store.path(made.descriptor.digest)
+    subprocess.run(["gzip", "--test"], input=path.read_bytes(), check=True)
+    listing = subprocess.run(["tar", "tzf", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "opt/venv/lib/python3.13/site-packages/demo/m199.py" in listing
+
+
+def test_scripts_name_the_interpreter_of_the_image(store, tmp_path):
+    wheel = keep_wheel(
+        store,
+        make_wheel(
+            tmp_path,
+            "demo",
+            {"demo/__init__.py": b"", "demo-1.0.data/scripts/tool": b"#!python\nprint(1)\n"},
+            entry_points="[console_scripts]\ndemo = demo:main\n",
+        ),
+    )
+
+    data, _ = blob(store, WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)))
+
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for script in ("demo", "tool"):
+            member = archive.getmember(f"opt/venv/bin/{script}")
+            assert member.mode == 0o755
+            assert archive.extractfile(member).read().startswith(b"#!/opt/venv/bin/python\n")
+        record = archive.extractfile("opt/venv/lib/python3.13/site-packages/demo-1.0.dist-info/RECORD").read().decode()
+    assert "../../../bin/demo,sha256=" in record
+    assert record.splitlines() == sorted(record.splitlines())
+
+
+def test_two_wheels_with_different_files_at_one_path_are_refused_across_layers(store, tmp_path):
+    first = keep_wheel(store, make_wheel(tmp_path, "first", {"shared/__init__.py": b"1"}))
+    second = keep_wheel(store, make_wheel(tmp_path, "second", {"shared/__init__.py": b"2"}))
+
+    layers = group("3.13", "/usr/bin/python3.13", (first, second))
+
+    with pytest.raises(CogError, match=r"first-1\.0.*second-1\.0.*shared/__init__\.py"):
+        realise(layers[-1], store)
+
+
+def test_two_wheels_with_equal_files_at_one_path_are_one(store, tmp_path):
+    first = keep_wheel(store, make_wheel(tmp_path, "first", {"shared/__init__.py": b""}))
+    second = keep_wheel(store, make_wheel(tmp_path, "second", {"shared/__init__.py": b""}))
+
+    realise(group("3.13", "/usr/bin/python3.13", (first, second))[-1], store)
+
+
+def test_a_wheel_that_leaves_its_folder_is_refused(store, tmp_path):
+    wheel = keep_wheel(store, make_wheel(tmp_path, "evil", {"../../etc/passwd": b"root"}))
+
+    with pytest.raises(CogError, match="outside its folder"):
+        realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store)
+
+
+def test_a_wheel_with_a_wrong_checksum_inside_is_refused(store, tmp_path):
+    path = make_wheel(tmp_path, "demo", {"demo/data.bin": bytes(range(256)) * 8})
+    data = bytearray(path.read_bytes())
+    at = data.find(b"PK\x01\x02")  # the first entry of the directory: its CRC follows 16 bytes later
+    data[at + 16] ^= 1
+    path.write_bytes(data)
+    wheel = keep_wheel(store, path)
+
+    with pytest.raises(CogError, match="does not inflate to what its directory says"):
+        realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store)
+
+
+def test_the_bytes_of_a_blob_do_not_depend_on_the_number_of_cores(tmp_path, monkeypatch):
+    layer = Listed([Entry(path=f"f{n}", content=Bytes(bytes([n]) * 700_000)) for n in range(12)])
+    digests = set()
+    for cores in (1, 2, 8):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        digests.add(realise(layer, Store(tmp_path / str(cores))).descriptor.digest)
+
+    assert len(digests) == 1

@@ -1,0 +1,123 @@
+"""uv, the real one, against an index on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cog_oci.errors import CogError, SourceError
+from cog_oci.origins import default_index
+from cog_oci.resolver.python import NoWheelError, ResolutionError, Target, resolve
+from tests.conftest import make_wheel
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+TARGET = Target((3, 13), "amd64", (2, 41))
+
+
+@pytest.fixture
+def index(site, tmp_path, monkeypatch):
+    """An index with `app` (needs `lib`), `lib` in two versions, and `windows`, which has no wheel for Linux."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{site.url}/simple")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    default_index.cache_clear()
+    files: dict[str, list[dict]] = {}
+
+    def publish(name: str, version: str, file: str | None = None, requires: str = "", age: int = 10) -> None:
+        path = make_wheel(tmp_path, name, {f"{name}.py": b""}, version=version)
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + (
+            f"Requires-Dist: {requires}\n" if requires else ""
+        )
+        file = file or path.name
+        data = path.read_bytes()
+        site.pages[f"/files/{file}"] = data
+        site.pages[f"/files/{file}.metadata"] = metadata.encode()
+        files.setdefault(name, []).append(
+            {
+                "filename": file,
+                "url": f"{site.url}/files/{file}",
+                "hashes": {"sha256": hashlib.sha256(data).hexdigest()},
+                "size": len(data),
+                "upload-time": (NOW - timedelta(days=age)).isoformat(),
+                "core-metadata": {"sha256": hashlib.sha256(metadata.encode()).hexdigest()},
+            }
+        )
+        page = json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files[name]}).encode()
+        site.pages[f"/simple/{name}/"] = lambda handler: handler.answer(
+            200, page, Content_Type="application/vnd.pypi.simple.v1+json"
+        )
+
+    publish("app", "1.0", requires="lib>=1")
+    publish("lib", "1.0", age=300)
+    publish("lib", "2.0", age=1)
+    publish("windows", "1.0", "windows-1.0-cp313-cp313-win_amd64.whl")
+    for file in ("many-1.0-py3-none-any.whl", "many-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"):
+        publish("many", "1.0", file)
+    yield site
+    default_index.cache_clear()
+
+
+def test_what_is_needed_is_locked_with_who_asked(index, tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("app\n")
+
+    app, lib = resolve(requirements, TARGET, NOW)
+
+    assert (app.name, app.needed_by, app.index) == ("app", ("cog.yaml",), "default")
+    assert (lib.version, lib.needed_by) == ("2.0", ("app",))
+    assert lib.size == len(index.pages[f"/files/{lib.file}"])
+
+
+def test_nothing_newer_than_the_cut_off_is_taken(index):
+    (lib,) = resolve(["lib"], TARGET, NOW - timedelta(days=100))
+
+    assert lib.version == "1.0"
+
+
+def test_the_most_specific_wheel_is_chosen(index):
+    (many,) = resolve(["many"], TARGET, NOW)
+
+    assert many.file == "many-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+
+
+def test_a_package_that_does_not_exist_points_at_its_line(index, tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# ours\napp\n  nonesuch==1\n")
+
+    with pytest.raises(SourceError) as caught:
+        resolve(requirements, TARGET, NOW, name="requirements.txt")
+
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column) == (3, 3)
+    assert "nonesuch was not found" in problem.message
+
+
+def test_a_package_without_a_wheel_for_the_target_says_so(index):
+    with pytest.raises(NoWheelError, match="windows") as caught:
+        resolve(["windows"], TARGET, NOW)
+
+    assert "wheel" in caught.value.hint
+
+
+def test_a_conflict_is_explained_in_uvs_words(index):
+    with pytest.raises(ResolutionError, match=r"lib"):
+        resolve(["app", "lib<1"], TARGET, NOW)
+
+
+def test_no_path_of_a_temporary_file_is_in_a_message(index):
+    with pytest.raises(CogError) as caught:
+        resolve(["nonesuch"], TARGET, NOW, name="cog.yaml")
+
+    assert "/tmp" not in str(caught.value)
+
+
+def test_the_tags_of_a_target_are_those_of_its_glibc():
+    tags = {str(tag) for tag in Target((3, 11), "arm64", (2, 36)).tags()}
+
+    assert "cp311-cp311-manylinux_2_36_aarch64" in tags
+    assert "cp311-abi3-manylinux2014_aarch64" in tags
+    assert "cp38-abi3-manylinux_2_17_aarch64" in tags
+    assert "py3-none-any" in tags
+    assert not any("2_37" in tag or "x86_64" in tag or "manylinux1_" in tag for tag in tags)

@@ -1,0 +1,136 @@
+"""cog.yaml: what is accepted, and how a mistake is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from cog_oci.config import Project
+from cog_oci.errors import CogError, SourceError
+
+
+def project(folder, text, **files):
+    (folder / "cog.yaml").write_text(text)
+    for name, content in files.items():
+        (folder / name.replace("_txt", ".txt")).write_text(content)
+    return Project.find(folder)
+
+
+def test_everything_has_a_default(tmp_path):
+    config = project(tmp_path, "").config
+
+    assert config.build.python_version == "3.13"
+    assert config.reference is None
+
+
+def test_a_version_means_what_was_typed(tmp_path):
+    assert project(tmp_path, "build: {python_version: 3.11}").config.build.python_version == "3.11"
+
+
+def test_predict_is_run_by_its_old_name(tmp_path):
+    assert project(tmp_path, "predict: predict.py:Predictor").config.reference == "predict.py:Predictor"
+
+
+def test_the_file_is_searched_upwards(tmp_path):
+    project(tmp_path, "image: here")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+
+    found = Project.find(tmp_path / "a" / "b")
+
+    assert (found.folder, found.config.image) == (tmp_path, "here")
+
+
+def test_no_file_anywhere_is_said_as_cog_says_it(tmp_path):
+    with pytest.raises(CogError, match=r"nowhere.yaml not found in .* \(or in any parent directories\)"):
+        Project.find(tmp_path, "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("My Model!", "cog-my-model"), ("a" * 60, "cog-" + "a" * 26), ("___", "cog-model")],
+)
+def test_the_image_is_called_after_the_folder(tmp_path, folder, name):
+    (tmp_path / folder).mkdir()
+
+    assert project(tmp_path / folder, "").image_name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "build:\n  python_verzion: '3.13'\n",
+            "cog.yaml:2:3: build.python_verzion: unknown key, did you mean python_version?",
+        ),
+        ("runn: run.py:Runner\n", "cog.yaml:1:1: runn: unknown key, did you mean run?"),
+        (
+            "build:\n  python_version: 3.9\n",
+            "cog.yaml:2:19: build.python_version: 3.9 is too old: the minimum supported Python version is 3.10",
+        ),
+        (
+            "build:\n  python_version: 3\n",
+            "cog.yaml:2:19: build.python_version: '3' must include major and minor version (e.g., '3.13')",
+        ),
+        (
+            "build:\n  python_version: 3.12\n",
+            "cog.yaml:2:19: build.python_version: 3.12 is not supported yet; use 3.11 or 3.13",
+        ),
+        (
+            "build:\n  system_packages: [git, 'lib gl']\n",
+            "cog.yaml:2:26: build.system_packages.1: 'lib gl' is not the name of a Debian package (name, or name=version)",
+        ),
+        ("build:\n  system_packages: git\n", "cog.yaml:2:20: build.system_packages: should be a valid list, not 'git'"),
+        ("build:\n  run: [make]\n", "cog.yaml:2:3: build.run is not supported yet"),
+        (
+            "build:\n  gpu: true\n",
+            "cog.yaml:2:8: build.gpu: CUDA images are not supported yet; leave it out to build for the CPU",
+        ),
+        ("run: a.py:A\npredict: b.py:B\n", "cog.yaml:1:1: only one of run or predict can be set"),
+        ("run: run\n", "cog.yaml:1:6: run: must be in the form 'run.py:Runner'"),
+        (
+            "build:\n  python_packages: [a]\n  python_requirements: r.txt\n",
+            "cog.yaml:1:1: build: only one of python_packages or python_requirements can be set, not both",
+        ),
+        ("environment: [PATH=/x]\n", "cog.yaml:1:15: environment.0: PATH belongs to the image and cannot be set here"),
+        ("environment: [FOO]\n", "cog.yaml:1:15: environment.0: 'FOO' must be in the form NAME=VALUE"),
+        ("image: a\nimage: b\n", "cog.yaml:2:1: image is set twice"),
+        ("a: [1\n", "cog.yaml:2:1: this is not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("- a\n", "cog.yaml:1:1: the file must be a mapping of keys to values"),
+        ("concurrency: {max: 0}\n", "cog.yaml:1:20: concurrency.max: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path, text, message):
+    with pytest.raises(SourceError) as caught:
+        project(tmp_path, text)
+
+    assert str(caught.value) == message
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    with pytest.raises(SourceError) as caught:
+        project(tmp_path, "runn: x\nbuild:\n  gpuu: true\n  python_version: 2.7\n")
+
+    assert [problem.line for problem in caught.value.problems] == [1, 3, 4]
+
+
+def test_a_missing_requirements_file_points_at_the_line_that_names_it(tmp_path):
+    found = project(tmp_path, "build:\n  python_requirements: requirements.txt\n")
+
+    with pytest.raises(SourceError, match=r"cog.yaml:2:24: build.python_requirements: requirements.txt does not exist"):
+        found.requirements()
+
+
+def test_the_lock_depends_on_requirements_that_requirements_include(tmp_path):
+    found = project(
+        tmp_path,
+        "build: {python_requirements: requirements.txt}",
+        requirements_txt="-r more.txt\nnumpy\n",
+        more_txt="-r requirements.txt\n-c limits.txt\n",
+        limits_txt="numpy<3\n",
+    )
+    before = found.lock_inputs()
+    assert {"requirements.txt", "more.txt", "limits.txt"} <= set(before)
+
+    (tmp_path / "limits.txt").write_text("numpy<2\n")
+
+    after = found.lock_inputs()
+    assert {name for name in after if after[name] != before[name]} == {"limits.txt"}

@@ -1,0 +1,140 @@
+"""Downloads against a server that misbehaves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cog_oci.fetch import Fetcher, FetchError, NotFoundError, redacted
+from cog_oci.lock import Wheel
+from cog_oci.oci import sha256
+from cog_oci.store import DigestMismatchError
+
+DATA = bytes(range(256)) * 4096
+
+
+@pytest.fixture
+def fetcher(store, monkeypatch):
+    monkeypatch.setattr("cog_oci.fetch._ATTEMPTS", 3)
+    found = Fetcher(store)
+    monkeypatch.setattr(found._cancelled, "wait", lambda _seconds: False)
+    return found
+
+
+def test_a_blob_comes_in_verified(site, fetcher, store):
+    site.pages["/a"] = DATA
+
+    path = fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA))
+
+    assert path.read_bytes() == DATA
+    assert path == store.path(sha256(DATA))
+
+
+def test_a_blob_that_is_there_is_not_fetched_again(site, fetcher, store):
+    store.add(DATA)
+
+    fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA))
+
+    assert site.asked == []
+
+
+def test_other_bytes_than_those_locked_are_refused_and_not_kept(site, fetcher, store):
+    site.pages["/a"] = DATA[:-1] + b"!"
+
+    with pytest.raises(DigestMismatchError, match="a is not the file that was locked"):
+        fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA))
+
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_more_bytes_than_locked_are_refused_before_they_fill_the_disk(site, fetcher):
+    site.pages["/a"] = DATA * 4
+
+    with pytest.raises(DigestMismatchError, match=r"expected \d+ bytes, got more"):
+        fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA))
+
+
+def test_a_broken_connection_is_resumed_where_it_broke(site, fetcher):
+    ranges = []
+
+    def page(handler):
+        asked = handler.headers.get("Range")
+        ranges.append(asked)
+        if asked is None:
+            handler.answer(200, DATA[:300_000], length=str(len(DATA)))
+            handler.close_connection = True
+            return
+        start = int(re.match(r"bytes=(\d+)-", asked)[1])
+        handler.answer(206, DATA[start:], Content_Range=f"bytes {start}-{len(DATA) - 1}/{len(DATA)}")
+
+    site.pages["/a"] = page
+
+    assert fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA)).read_bytes() == DATA
+    assert ranges[0] is None
+    assert 0 < int(re.match(r"bytes=(\d+)-", ranges[1])[1]) <= 300_000
+
+
+def test_a_server_that_ignores_ranges_makes_it_begin_anew(site, fetcher):
+    tries = []
+
+    def page(handler):
+        tries.append(1)
+        if len(tries) == 1:
+            handler.answer(200, DATA[:300_000], length=str(len(DATA)))
+            handler.close_connection = True
+        else:
+            handler.answer(200, DATA)
+
+    site.pages["/a"] = page
+
+    assert fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA)).read_bytes() == DATA
+
+
+def test_a_busy_server_is_asked_again(site, fetcher):
+    answers = [503, 429, 200]
+    site.pages["/a"] = lambda handler: handler.answer(status := answers.pop(0), DATA if status == 200 else b"")
+
+    assert fetcher.get(f"{site.url}/a", limit=1 << 22) == DATA
+
+
+def test_the_next_address_is_tried_when_one_does_not_have_it(site, fetcher):
+    site.pages["/there"] = DATA
+
+    fetcher.blob("a", [f"{site.url}/gone", f"{site.url}/there"], sha256(DATA), len(DATA))
+
+    assert site.asked == ["/gone", "/there"]
+
+
+def test_what_no_address_has_is_said_with_the_address(site, fetcher):
+    with pytest.raises(NotFoundError, match=r"cannot fetch a from .*/gone: HTTP 404"):
+        fetcher.blob("a", [f"{site.url}/gone"], sha256(DATA), len(DATA))
+
+
+def test_a_server_that_is_not_there_is_an_error_after_some_tries(fetcher):
+    with pytest.raises(FetchError, match=r"refused"):
+        fetcher.get("http://127.0.0.1:9/x", limit=10)
+
+
+def test_a_document_over_its_limit_is_refused(site, fetcher):
+    site.pages["/a"] = DATA
+
+    with pytest.raises(FetchError, match="larger than 100 bytes"):
+        fetcher.get(f"{site.url}/a", limit=100)
+
+
+def test_no_password_is_in_a_message():
+    assert redacted("https://me:secret@example.com:8443/x?token=1") == "https://example.com:8443/x"
+
+
+def test_one_failure_ends_the_others(site, fetcher, store):
+    site.pages["/good"] = DATA
+    good, bad = (
+        Wheel(name=n, version="1", file=n, sha256=sha256(d)[7:], size=len(d), index="default")
+        for n, d in (("good", DATA), ("bad", b"other"))
+    )
+
+    with pytest.raises(NotFoundError, match="bad"):
+        fetcher.artifacts([good, bad], lambda item: [f"{site.url}/{item.file}"])
+
+    assert not store.has(bad.digest)
