@@ -106,8 +106,8 @@ class Compressors:
     """The threads that compress, as a context."""
 
     def __enter__(self) -> ThreadPoolExecutor:
-        """As many as there are cores."""
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="compress")
+        """As many as there are cores for this process."""
+        self._pool = ThreadPoolExecutor(_cores(), thread_name_prefix="compress")
         return self._pool
 
     def __exit__(
@@ -115,6 +115,10 @@ class Compressors:
     ) -> None:
         """What has not begun does not begin."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _member(data: bytes) -> bytes:

@@ -1,0 +1,5 @@
+"""`python -m cog_oci.cli` is `cog-oci`."""
+
+from cog_oci.cli import main
+
+main()
