@@ -126,7 +126,8 @@ def _deb_layers(parts: PlatformLock) -> list[Layer]:
     base = tuple(deb for deb in parts.debs if deb.layer == "base")
     system = tuple(deb for deb in parts.debs if deb.layer == "system")
     suite = parts.interpreter.suite
-    return [DebLayer(suite, base), *([DebLayer(suite, system, below=base)] if system else [])]
+    layers: list[Layer] = [DebLayer(suite, base)] if base else []
+    return [*layers, DebLayer(suite, system, below=base)] if system else layers
 
 
 def _realise_all(layers: list[Layer], as_of: datetime, shop: Workshop) -> list[LayerBlob]:

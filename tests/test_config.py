@@ -75,8 +75,8 @@ def test_the_image_is_called_after_the_folder(tmp_path, folder, name):
             "cog.yaml:2:19: build.python_version: 3.12 is not supported yet; use 3.11 or 3.13",
         ),
         (
-            "build:\n  system_packages: [git, 'lib gl']\n",
-            "cog.yaml:2:26: build.system_packages.1: 'lib gl' is not the name of a Debian package (name, or name=version)",
+            "build:\n  system_packages: [git, 'l gl']\n",
+            "cog.yaml:2:26: build.system_packages.1: 'l gl' is not the name of a Debian package (name, or name=version)",
         ),
         ("build:\n  system_packages: git\n", "cog.yaml:2:20: build.system_packages: should be a valid list, not 'git'"),
         ("build:\n  run: [make]\n", "cog.yaml:2:3: build.run is not supported yet"),

@@ -18,7 +18,7 @@ LAYERS = ("layers", "unpacked")
 
 @dataclass(frozen=True)
 class Run:
-    """One command: wall-clock seconds, processor seconds, and the largest resident size in MB of any of its processes."""
+    """One command: seconds of wall clock and of processor, and the largest resident size of any of its processes."""
 
     seconds: float
     cpu: float
