@@ -1,0 +1,230 @@
+"""Debian's rules (Debian Policy §7) in resolvelib's words.
+
+Three kinds of requirement: a name must be one of some versions (`Need`), must not be (`Exclusion`), or one of several
+names must be there (`Choice`). A name that is only excluded is pinned as `Absent`, which costs nothing and can change.
+Names come before choices, so that a choice sees everything that is there anyway and takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from resolvelib import AbstractProvider, BaseReporter
+
+from cog_oci.resolver._debian_index import Package
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from resolvelib.structs import RequirementInformation, State
+
+    from cog_oci.resolver._deb822 import Dependency
+    from cog_oci.resolver._debian_index import PackageIndex
+
+__all__ = ["Absent", "Candidate", "Choice", "Exclusion", "History", "Key", "Need", "Pick", "Requirement", "Rules"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Need:
+    """The package `key` must be one of these; `said` is the dependency as the index words it."""
+
+    key: str
+    allowed: frozenset[Package]
+    said: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exclusion:
+    """The package `key` must be none of these, or absent."""
+
+    key: str
+    excluded: frozenset[Package]
+    said: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """One of these needs must be met. It is its own key: equal dependencies share one."""
+
+    needs: tuple[Need, ...]
+    said: str
+
+    @property
+    def key(self) -> Choice:
+        """What the solver knows it by."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A choice made."""
+
+    key: Choice
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A name that nobody needs."""
+
+    key: str
+
+
+Requirement = Need | Exclusion | Choice
+Candidate = Package | Pick | Absent
+Key = str | Choice
+
+if TYPE_CHECKING:
+    _Information = RequirementInformation[Requirement, Candidate]
+
+
+@dataclass(slots=True)
+class History(BaseReporter[Requirement, Candidate, Key]):
+    """What the solver has done so far: what is pinned now, and by which requirement each name came in at first."""
+
+    pinned: Mapping[Key, Candidate] = field(default_factory=dict)
+    first: dict[Key, tuple[Requirement, Candidate | None]] = field(default_factory=dict)
+
+    def adding_requirement(self, requirement: Requirement, parent: Candidate | None) -> None:
+        """Called by resolvelib for each requirement."""
+        if not isinstance(requirement, Exclusion):
+            self.first.setdefault(requirement.key, (requirement, parent))
+
+    def ending_round(self, index: int, state: State[Requirement, Candidate, Key]) -> None:  # noqa: ARG002 - theirs
+        """Called by resolvelib after each pin, and after each step back."""
+        self.pinned = state.mapping
+
+
+class Rules(AbstractProvider[Requirement, Candidate, Key]):
+    """What a candidate asks for, and which candidates fit, best first.
+
+    Among versions those that are `kept` come first, then the lower `rank`, then the higher version. Among alternatives:
+    what is kept, what is pinned already, then the order in which they are written.
+    """
+
+    def __init__(
+        self, index: PackageIndex, history: History, rank: Callable[[Package], int], kept: Mapping[str, Package]
+    ) -> None:
+        self._index = index
+        self._history = history
+        self._rank = rank
+        self._kept = kept
+        self._by_dependency: dict[Dependency, Requirement] = {}
+        self._by_candidate: dict[Candidate, list[Requirement]] = {}
+
+    def requirement(self, dependency: Dependency) -> Need | Choice:
+        """What a group of alternatives asks of the solver; one object for equal groups."""
+        found = self._by_dependency.get(dependency)
+        if found is None:
+            found = self._by_dependency[dependency] = self._requirement(dependency)
+        assert not isinstance(found, Exclusion)
+        return found
+
+    def _requirement(self, dependency: Dependency) -> Need | Choice:
+        said = " | ".join(map(str, dependency))
+        options: dict[str, set[Package]] = {}
+        for relation in dependency:
+            for package in self._index.meeting(relation):
+                options.setdefault(package.name, set()).add(package)
+        needs = [Need(name, frozenset(allowed), said) for name, allowed in options.items()]
+        match needs:
+            case []:
+                return Need(dependency[0].name, frozenset(), said)
+            case [need]:
+                return need
+            case _:
+                return Choice(tuple(needs), said)
+
+    def _exclusions(self, package: Package) -> Iterator[Exclusion]:
+        for relation in package.conflicts:
+            others: dict[str, set[Package]] = {}
+            for other in self._index.meeting(relation):
+                # Whoever provides a name and conflicts with it means everybody else (Policy §7.6.2).
+                if other.name != package.name:
+                    others.setdefault(other.name, set()).add(other)
+            for name, excluded in others.items():
+                yield Exclusion(name, frozenset(excluded), str(relation))
+
+    def identify(self, requirement_or_candidate: Requirement | Candidate) -> Key:
+        """See resolvelib."""
+        if isinstance(requirement_or_candidate, Package):
+            return requirement_or_candidate.name
+        return requirement_or_candidate.key
+
+    def get_dependencies(self, candidate: Candidate) -> list[Requirement]:
+        """See resolvelib."""
+        found = self._by_candidate.get(candidate)
+        if found is None:
+            match candidate:
+                case Package():
+                    found = [*map(self.requirement, candidate.depends), *self._exclusions(candidate)]
+                case Pick():
+                    found = [candidate.need]
+                case Absent():
+                    found = []
+            self._by_candidate[candidate] = found
+        return found
+
+    def is_satisfied_by(self, requirement: Requirement, candidate: Candidate) -> bool:
+        """See resolvelib."""
+        match requirement:
+            case Need():
+                return candidate in requirement.allowed
+            case Exclusion():
+                return candidate not in requirement.excluded
+            case Choice():
+                return True
+
+    def find_matches(
+        self,
+        identifier: Key,
+        requirements: Mapping[Key, Iterator[Requirement]],
+        incompatibilities: Mapping[Key, Iterator[Candidate]],
+    ) -> Callable[[], Iterator[Candidate]] | list[Candidate]:
+        """See resolvelib."""
+        gone = set(incompatibilities[identifier])
+        if isinstance(identifier, Choice):
+            picks = [pick for need in identifier.needs if (pick := Pick(identifier, need)) not in gone]
+            # Asked again whenever it is used: what is pinned then decides.
+            return lambda: iter(sorted(picks, key=self._pick_rank))
+        asked = list(requirements[identifier])
+        if not any(isinstance(item, Need) for item in asked):
+            return [] if Absent(identifier) in gone else [Absent(identifier)]
+        return [
+            package
+            for package in sorted(self._index.versions(identifier), key=self._package_rank)
+            if package not in gone and all(self.is_satisfied_by(item, package) for item in asked)
+        ]
+
+    def narrow_requirement_selection(
+        self,
+        identifiers: Iterable[Key],
+        resolutions: Mapping[Key, Candidate],  # noqa: ARG002 - resolvelib's names
+        candidates: Mapping[Key, Iterator[Candidate]],  # noqa: ARG002 - resolvelib's names
+        information: Mapping[Key, Iterator[_Information]],
+        backtrack_causes: Sequence[_Information],  # noqa: ARG002 - resolvelib's names
+    ) -> list[Key]:
+        """One of them: a name that is needed, else a choice, else a name that is not; each in the order of arrival."""
+        choice: Key | None = None
+        excluded: Key | None = None
+        for key in identifiers:
+            if isinstance(key, Choice):
+                choice = choice or key
+            elif any(isinstance(item.requirement, Need) for item in information[key]):
+                return [key]
+            else:
+                excluded = excluded or key
+        return [key for key in (choice, excluded) if key is not None][:1]
+
+    def get_preference(self, *_: Any, **__: Any) -> int:
+        """Never decides: `narrow_requirement_selection` leaves one."""
+        return 0
+
+    def _pick_rank(self, pick: Pick) -> int:
+        if pick.need.key in self._kept:
+            return 0
+        return 1 if self._history.pinned.get(pick.need.key) in pick.need.allowed else 2
+
+    def _package_rank(self, package: Package) -> tuple[bool, int]:
+        return self._kept.get(package.name) is not package, self._rank(package)
