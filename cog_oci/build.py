@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from cog_oci import __version__
 from cog_oci.errors import CogError
-from cog_oci.fetch import Fetcher
 from cog_oci.layers import realise, remembered
 from cog_oci.layers.code import CodeLayer
-from cog_oci.layers.debs import DebLayer, check_scripts
+from cog_oci.layers.debs import DebLayer
 from cog_oci.layers.server import ServerLayer
 from cog_oci.layers.wheels import group
 from cog_oci.lock import Lock, PlatformLock, check_fresh
 from cog_oci.oci import Image, ImageConfig
-from cog_oci.origins import Origins
 from cog_oci.progress import SILENT
 from cog_oci.resolver.base import Base
 
@@ -85,7 +83,11 @@ def read_interface(project: Project) -> dict[str, Any]:
 
 
 def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: Workshop) -> PlatformLock:
-    from cog_oci.resolver import debian, python  # noqa: PLC0415 - an image from a lock resolves nothing
+    # An image from a lock resolves nothing.
+    from cog_oci.fetch import Fetcher  # noqa: PLC0415
+    from cog_oci.layers.debs import check_scripts  # noqa: PLC0415
+    from cog_oci.origins import Origins  # noqa: PLC0415
+    from cog_oci.resolver import debian, python  # noqa: PLC0415
 
     base = _base(project, platform)
     inputs = {**project.lock_inputs(), **base.lock_inputs()}
@@ -136,6 +138,9 @@ def _realise_all(layers: list[Layer], as_of: datetime, shop: Workshop) -> list[L
     missing = [layer for layer, blob in zip(layers, made, strict=True) if blob is None]
     wanted = {artifact.sha256: artifact for layer in missing for artifact in layer.artifacts}
     if wanted:
+        from cog_oci.fetch import Fetcher  # noqa: PLC0415 - an unchanged build fetches nothing
+        from cog_oci.origins import Origins  # noqa: PLC0415
+
         fetcher = Fetcher(shop.store, shop.progress)
         fetcher.artifacts(wanted.values(), Origins(fetcher, as_of).locate)
     with ThreadPoolExecutor(2, thread_name_prefix="layer") as pool:

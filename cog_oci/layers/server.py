@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from cog_oci import __version__, shipped
 from cog_oci.layers import recipe
 from cog_oci.layers._tar import Entry
-from cog_oci.layers.wheels import flat, install_wheels
 from cog_oci.oci import sha256
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ class ServerLayer:
     @contextmanager
     def open(self, store: Store) -> Iterator[Iterable[Entry]]:
         """Both folders."""
+        from cog_oci.layers._install import flat, install_wheels  # noqa: PLC0415 - a layer that is known opens nothing
+
         prefix = flat("opt/cog/server", self.base_python)
         with install_wheels(self.wheels, prefix, store) as entries:
             yield [*entries, *(Entry.file(path, data) for path, data in self._files)]
