@@ -1,0 +1,140 @@
+"""What a model's author is told: all of it at once, with file, line, column and what to use."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cog_oci.errors import SourceError
+from cog_oci.schema import read_schema
+
+HEAD = "import cog\nfrom cog import BaseRunner, Input, Path\nfrom torch import Tensor\n\n\nclass Runner(BaseRunner):\n"
+
+
+def problems(folder, text, reference="run.py:Runner"):
+    (folder / "run.py").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SourceError) as caught:
+        read_schema(folder, reference)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("def run(self, image: Tensor) -> str: ...", "run.py:7:26: parameter 'image': type 'Tensor' comes from torch and can't be read"),
+        ("def run(self, a) -> str: ...", "run.py:7:19: parameter 'a': has no annotation, add its type, as in `a: str`"),
+        ("def run(self, a: str): ...", "run.py:7:5: run() has no return annotation"),
+        ("def run(self, *a: str) -> str: ...", "run.py:7:20: parameter 'a': any number of arguments"),
+        ("def run(self, a: int = 'x') -> str: ...", "run.py:7:19: parameter 'a': the default 'x' is not of the parameter's type"),
+        ("def run(self, a: int = Input(default=0, ge=1)) -> str: ...", "run.py:7:19: parameter 'a': the default 0 is outside of its limit ge=1"),
+        ("def run(self, a: str = Input(default='q', choices=['x'])) -> str: ...", "run.py:7:19: parameter 'a': the default 'q' is not one of the choices"),
+        ("def run(self, a: int = Input(choices=['x'])) -> str: ...", "run.py:7:19: parameter 'a': the choice 'x' is not of type int"),
+        ("def run(self, a: int = Input(gt=1)) -> str: ...", "run.py:7:37: parameter 'a': Input has no argument 'gt'"),
+        ("def run(self, a: int = len(os.environ)) -> str: ...", "run.py:7:32: parameter 'a': 'os' is not defined"),
+        ("def run(self, a: Pth) -> str: ...", "run.py:7:22: parameter 'a': 'Pth' is not defined, did you mean 'Path'?"),
+        ("def run(self) -> str | None: ...", "run.py:7:22: the output of run() must be one type"),
+        ("def go(self) -> str: ...", "run.py:6:1: Runner must define run() or predict()"),
+        ("@cog.concurrent(max=4)\n    def run(self) -> str: ...", "run.py:7:6: @concurrent max greater than 1 requires an async function"),
+        ("@cog.streaming\n    def run(self) -> str: ...", "run.py:7:6: @streaming requires Iterator[...]"),
+        ("def run(self, a: 'list[') -> str: ...", "run.py:7:22: parameter 'a': the annotation 'list[' is not an expression"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place(tmp_path, method, message):
+    found = problems(tmp_path, f"{HEAD}    {method}\n")
+
+    assert len(found) == 1
+    assert found[0].startswith(message)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    found = problems(tmp_path, f"{HEAD}    def run(self, a, b: Tensor, c: int = 'x'): ...\n")
+
+    assert [text.split(":")[2] for text in found] == ["5", "19", "25"]
+
+
+def test_columns_count_characters_and_not_bytes(tmp_path):
+    (found,) = problems(tmp_path, f"{HEAD}    def run(self, é: str, b) -> str: ...\n")
+
+    assert found.startswith("run.py:7:27: parameter 'b'")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("rum.py:Runner", "rum.py:1:1: no such file, did you mean run.py?"),
+        ("run.py:Runer", "run.py:1:1: defines no 'Runer', did you mean 'Runner'?"),
+        ("../run.py:Runner", "../run.py:1:1: is outside of the project"),
+    ],
+)
+def test_a_reference_to_nothing_suggests_the_nearest(tmp_path, reference, message):
+    (found,) = problems(tmp_path, f"{HEAD}    def run(self) -> str: ...\n", reference)
+
+    assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"def",
+        b"class Runner:\n  def run(self) -> str:\n pass",
+        b"\xff\xfe",
+        b"x = '\xe9'",
+        b"\0",
+        b"(" * 5000,
+        b"a = " + b"-" * 20000 + b"1",
+        b"class Runner(Runner):\n    def run(self, a: A) -> A: ...\nA = B\nB = A\n",
+        b"from run import Runner\n",
+        b"from run import *\n",
+        b"class Runner:\n    run = 3\n",
+        b"Runner = 1\n",
+        b"class Runner:\n    def run(self, a: 'A') -> str: ...\nA = 'A'\n",
+        b"class Runner:\n    def run(self, a: int = 9**9**9) -> str: ...\n",
+        b"class Runner:\n    def run(self, a: str = 'x' * 10**9) -> str: ...\n",
+        b"class Runner:\n    def run(self, a: int = 1/0) -> str: ...\n",
+        b"class Runner:\n    def run(self, a: " + b"list[" * 90 + b"int" + b"]" * 90 + b") -> str: ...\n",
+        b"x = [\n" + b"1,\n" * 10_000 + b"]\n",
+        b"",
+    ],
+)
+def test_a_nasty_source_is_refused_quickly_and_never_with_a_traceback(tmp_path, source):
+    start = time.monotonic()
+
+    assert problems(tmp_path, source)
+
+    assert time.monotonic() - start < 5
+
+
+TYPES = ["str", "int", "float", "bool", "Path", "list[str]", "Optional[int]", "str | None", "dict", "int | str", "Any"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), st.sampled_from(TYPES)), unique_by=lambda p: p[0], max_size=8))  # fmt: skip
+def test_inputs_are_in_the_order_of_the_signature(tmp_path_factory, parameters):
+    import keyword
+
+    parameters = [(name, kind) for name, kind in parameters if not keyword.iskeyword(name)]
+    folder = tmp_path_factory.mktemp("model")
+    signature = ", ".join(f"{name}: {kind}" for name, kind in parameters)
+    (folder / "run.py").write_text(
+        f"from typing import Any, Optional\nfrom cog import Path\ndef run({signature}) -> str: ...\n"
+    )
+
+    made = read_schema(folder, "run.py:run")
+
+    properties = made.document["components"]["schemas"]["Input"]["properties"]
+    assert list(properties) == [name for name, _ in parameters]
+    assert [field["x-order"] for field in properties.values()] == list(range(len(parameters)))
+    assert made.to_bytes() == read_schema(folder, "run.py:run").to_bytes()
+
+
+def test_what_the_server_must_know_is_read_too(tmp_path):
+    (tmp_path / "run.py").write_text(
+        "import cog\nclass Runner:\n    @cog.concurrent(max=8)\n    async def run(self) -> str: ...\n"
+    )
+
+    made = read_schema(tmp_path, "run.py")
+
+    assert (made.is_async, made.concurrency) == (True, 8)
