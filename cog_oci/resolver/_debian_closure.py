@@ -55,14 +55,13 @@ def solve(
     """
     history = History()
     rules = Rules(index, history, rank, kept or {})
-    roots = {
-        rules.requirement((demand.relation,)): demand.asked_by
-        for demand in sorted(demands, key=lambda demand: (demand.asked_by, demand.relation), reverse=True)
-    }
     # By name, so that the order in which someone lists packages is no input.
-    ordered = sorted(roots, key=lambda root: (roots[root], root.said))
+    ordered = sorted(demands, key=lambda demand: (demand.asked_by, str(demand.relation)))
+    roots: dict[Need | Choice, str] = {}
+    for demand in ordered:
+        roots.setdefault(rules.requirement((demand.relation,)), demand.asked_by)
     try:
-        result = Resolver(rules, history).resolve(ordered, max_rounds=_ROUNDS)
+        result = Resolver(rules, history).resolve(roots, max_rounds=_ROUNDS)
     except ResolutionImpossible as error:
         raise UnsatisfiableError(explain(error.causes, history.first, roots, index)) from None
     except ResolutionTooDeep:

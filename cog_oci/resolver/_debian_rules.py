@@ -7,15 +7,16 @@ Names come before choices, so that a choice sees everything that is there anyway
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from resolvelib import AbstractProvider, BaseReporter
 
 from cog_oci.resolver._debian_index import Package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from resolvelib.structs import RequirementInformation, State
 
@@ -94,6 +95,29 @@ class History(BaseReporter[Requirement, Candidate, Key]):
     def ending_round(self, index: int, state: State[Requirement, Candidate, Key]) -> None:  # noqa: ARG002 - theirs
         """Called by resolvelib after each pin, and after each step back."""
         self.pinned = state.mapping
+
+
+class _Picks(Sequence[Candidate]):
+    """The ways to make a choice, put in order when they are read: what is pinned by then decides."""
+
+    def __init__(self, picks: list[Pick], rank: Callable[[Pick], int]) -> None:
+        self._picks = picks
+        self._rank = rank
+
+    def __len__(self) -> int:
+        return len(self._picks)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(sorted(self._picks, key=self._rank))
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Candidate]: ...
+
+    def __getitem__(self, index: int | slice) -> Candidate | Sequence[Candidate]:
+        return list(self)[index]
 
 
 class Rules(AbstractProvider[Requirement, Candidate, Key]):
@@ -181,13 +205,12 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
         identifier: Key,
         requirements: Mapping[Key, Iterator[Requirement]],
         incompatibilities: Mapping[Key, Iterator[Candidate]],
-    ) -> Callable[[], Iterator[Candidate]] | list[Candidate]:
+    ) -> Sequence[Candidate]:
         """See resolvelib."""
         gone = set(incompatibilities[identifier])
         if isinstance(identifier, Choice):
             picks = [pick for need in identifier.needs if (pick := Pick(identifier, need)) not in gone]
-            # Asked again whenever it is used: what is pinned then decides.
-            return lambda: iter(sorted(picks, key=self._pick_rank))
+            return _Picks(picks, self._pick_rank)
         asked = list(requirements[identifier])
         if not any(isinstance(item, Need) for item in asked):
             return [] if Absent(identifier) in gone else [Absent(identifier)]

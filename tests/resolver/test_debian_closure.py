@@ -1,0 +1,230 @@
+"""What has to be installed together. Laws over small universes: a closure is closed, free of conflicts, no larger than its
+reasons, the same in any order of the input; and where there is none, no set of packages would do.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cog_oci.resolver._deb822 import Relation, parse_relations
+from cog_oci.resolver._debian_closure import Demand, solve
+from cog_oci.resolver._debian_index import PackageIndex
+from cog_oci.resolver._debian_reasons import UnsatisfiableError
+from tests.resolver.debian_archive import paragraph
+
+
+def index_of(*paragraphs):
+    index = PackageIndex("amd64")
+    index.add("debian", "".join(paragraphs).encode())
+    return index
+
+
+def closure_of(index, *names, **settings):
+    demands = [Demand(group[0], "cog.yaml") for name in names for group in parse_relations(name, "amd64")]
+    return solve(index, demands, **settings)
+
+
+def chosen(index, *names, **settings):
+    return {name: package.version for name, package in closure_of(index, *names, **settings).packages.items()}
+
+
+def test_what_is_depended_on_comes_along_and_knows_who_needs_it():
+    index = index_of(paragraph("a", depends="b", pre_depends="c (>= 1)"), paragraph("b", depends="c"), paragraph("c"))
+
+    closure = closure_of(index, "a")
+
+    assert list(closure.packages) == ["a", "b", "c"]
+    assert closure.needed_by == {"a": ("cog.yaml",), "b": ("a",), "c": ("a", "b")}
+
+
+def test_recommended_and_essential_packages_stay_out():
+    index = index_of(paragraph("a", recommends="b"), paragraph("b"), paragraph("dpkg", essential="yes"))
+
+    assert chosen(index, "a") == {"a": "1.0"}
+
+
+def test_the_highest_version_wins_whatever_the_order_of_the_suites():
+    index = index_of(paragraph("a", "1.9"), paragraph("a", "1.10"), paragraph("a", "1.10~rc1"))
+
+    assert chosen(index, "a") == {"a": "1.10"}
+    assert chosen(index, "a (<< 1.10)") == {"a": "1.10~rc1"}
+
+
+def test_a_lower_version_is_taken_where_the_highest_does_not_fit():
+    index = index_of(
+        paragraph("a", depends="b (= 1)"), paragraph("b", "2"), paragraph("b", "1"), paragraph("c", depends="b")
+    )
+
+    assert chosen(index, "c", "a") == {"a": "1.0", "b": "1", "c": "1.0"}
+
+
+def test_a_preferred_version_is_taken_before_the_highest_as_long_as_it_fits():
+    index = index_of(
+        paragraph("a", "2", depends="b"), paragraph("b", "1"), paragraph("b", "2"), paragraph("c", depends="b (>= 2)")
+    )
+    rank = {"1": 0}
+
+    assert chosen(index, "a", rank=lambda package: rank.get(package.version, 1))["b"] == "1"
+    assert chosen(index, "a", "c", rank=lambda package: rank.get(package.version, 1))["b"] == "2"
+
+
+def test_the_first_alternative_that_exists_is_taken():
+    index = index_of(paragraph("a", depends="gone | b | c"), paragraph("b"), paragraph("c"))
+
+    assert chosen(index, "a") == {"a": "1.0", "b": "1.0"}
+
+
+def test_an_alternative_that_is_there_anyway_is_taken_wherever_it_is_asked_for():
+    packages = [paragraph("a", depends="b | c, d"), paragraph("b"), paragraph("c"), paragraph("d", depends="e")]
+    index = index_of(*packages, paragraph("e", depends="c"))
+
+    assert set(chosen(index, "a")) == {"a", "c", "d", "e"}
+
+
+def test_the_real_package_comes_before_those_that_provide_its_name():
+    index = index_of(
+        paragraph("a", depends="mta"), paragraph("abc", provides="mta", priority="required"), paragraph("mta")
+    )
+
+    assert set(chosen(index, "a")) == {"a", "mta"}
+
+
+def test_a_provided_name_meets_a_versioned_relation_only_with_a_version_of_its_own():
+    index = index_of(
+        paragraph("a", depends="v (>= 2)"),
+        paragraph("bare", "9", provides="v"),
+        paragraph("low", provides="v (= 1)"),
+        paragraph("right", provides="v (= 2)"),
+    )
+
+    assert set(chosen(index, "a")) == {"a", "right"}
+
+
+def test_any_architecture_is_met_only_by_who_allows_it():
+    index = index_of(
+        paragraph("a", depends="python3:any"), paragraph("b", depends="c:any"), paragraph("c", multi_arch="foreign"),
+        paragraph("python3", multi_arch="allowed"),
+    )  # fmt: skip
+
+    assert set(chosen(index, "a")) == {"a", "python3"}
+    with pytest.raises(UnsatisfiableError):
+        closure_of(index, "b")
+
+
+def test_a_package_that_provides_and_refuses_a_name_does_not_refuse_itself():
+    index = index_of(
+        *(paragraph(name, provides="mta", conflicts="mta", replaces="mta") for name in ("exim", "postfix"))
+    )
+
+    assert set(chosen(index, "exim")) == {"exim"}
+    with pytest.raises(UnsatisfiableError) as caught:
+        closure_of(index, "exim", "postfix")
+    assert caught.value.reasons == (
+        "cog.yaml needs postfix",
+        "cog.yaml → exim 1.0 refuses mta",
+    )
+
+
+def test_an_alternative_that_conflicts_is_left_for_the_next():
+    index = index_of(paragraph("a", depends="b | c"), paragraph("b", breaks="d (<< 2)"), paragraph("c"), paragraph("d"))
+
+    assert set(chosen(index, "a", "d")) == {"a", "c", "d"}
+
+
+def test_a_break_of_old_versions_leaves_the_new_one_alone():
+    index = index_of(paragraph("a", breaks="b (<< 2)"), paragraph("b", "1"), paragraph("b", "2"))
+
+    assert chosen(index, "a", "b")["b"] == "2"
+
+
+def test_a_choice_of_what_is_kept_stays_as_it_was():
+    packages = [paragraph("a", depends="b | c"), paragraph("b"), paragraph("c"), paragraph("d", conflicts="b")]
+    index = index_of(*packages)
+    alone = closure_of(index, "a")
+
+    assert set(chosen(index, "a", "c", kept=alone.packages)) == {"a", "b", "c"}
+    assert set(chosen(index, "a", "d", kept=alone.packages)) == {"a", "c", "d"}
+
+
+def test_the_chain_of_reasons_goes_from_who_asked_to_what_is_missing():
+    index = index_of(paragraph("a", depends="b"), paragraph("b", "2", depends="c (>= 3) | d"), paragraph("c", "1"))
+
+    with pytest.raises(UnsatisfiableError) as caught:
+        closure_of(index, "a")
+
+    assert caught.value.reasons == ("cog.yaml → a 1.0 → b 2 needs c (>= 3) | d, and there is only c 1",)
+    assert "do not go together" in str(caught.value)
+
+
+NAMES = "abcdef"
+
+
+@st.composite
+def universes(draw):
+    """(paragraphs, demands): up to six names in two versions, two virtual names, and every kind of relation."""
+    related = st.builds(
+        lambda name, version: name + version,
+        st.sampled_from([*NAMES, "v", "w"]),
+        st.sampled_from(["", "", "", " (>= 2)", " (<< 2)", " (= 1)"]),
+    )
+    groups = st.lists(st.lists(related, min_size=1, max_size=3).map(" | ".join), max_size=2).map(", ".join)
+    provided = st.lists(st.sampled_from(["v", "w", "v (= 2)", "w (= 1)"]), max_size=2, unique=True).map(", ".join)
+    fields = st.fixed_dictionaries(
+        {
+            "depends": groups,
+            "provides": provided,
+            "conflicts": st.lists(related, max_size=1).map(", ".join),
+            "breaks": st.lists(related, max_size=1).map(", ".join),
+        }
+    )
+    paragraphs = [
+        paragraph(name, version, **{key: value for key, value in draw(fields).items() if value})
+        for name in NAMES
+        for version in draw(st.sampled_from([(), ("1",), ("2",), ("1", "2")]))
+    ]
+    return paragraphs, draw(st.lists(related, min_size=1, max_size=3, unique=True))
+
+
+def fits(index, packages, demands):
+    """Whether this set meets every demand and dependency, one version a name, and nothing in it is refused."""
+    groups = [(Relation(*demand),) for demand in demands] + [group for one in packages for group in one.depends]
+    return all(any(one.meets(each, "amd64") for each in group for one in packages) for group in groups) and not any(
+        other.name != one.name and other.meets(refused, "amd64")
+        for one in packages
+        for refused in one.conflicts
+        for other in packages
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(universes(), st.randoms(use_true_random=False))
+def test_a_closure_fits_and_is_the_same_in_any_order(universe, shuffler):
+    paragraphs, names = universe
+    index = index_of(*paragraphs)
+    demands = [group[0] for name in names for group in parse_relations(name, "amd64")]
+    try:
+        closure = closure_of(index, *names)
+    except UnsatisfiableError as error:
+        closure, reasons = None, error.reasons
+        versions = [[None, *index.versions(name)] for name in NAMES]
+        everything = ([one for one in some if one] for some in itertools.product(*versions))
+        assert not any(fits(index, some, demands) for some in everything), reasons
+    else:
+        assert fits(index, closure.packages.values(), demands)
+        assert all(needing for needing in closure.needed_by.values())
+
+    shuffler.shuffle(paragraphs)
+    shuffler.shuffle(names)
+    again = index_of(*paragraphs)
+    if closure is None:
+        with pytest.raises(UnsatisfiableError) as caught:
+            closure_of(again, *names)
+        assert caught.value.reasons == reasons
+    else:
+        assert {name: str(package) for name, package in closure_of(again, *names).packages.items()} == {
+            name: str(package) for name, package in closure.packages.items()
+        }
