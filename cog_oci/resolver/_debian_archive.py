@@ -35,10 +35,10 @@ class UnavailableStateError(CogError):
     def __init__(self, suite: Suite, as_of: datetime, reasons: Sequence[str]) -> None:
         self.suite, self.as_of, self.reasons = suite, as_of, tuple(reasons)
         told = "; ".join(reasons) or "no address is known for it"
+        variable = f"COG_MIRROR_{suite.archive.upper().replace('-', '_')}"
         super().__init__(
             f"no address has {suite} as of {as_of:%Y-%m-%d %H:%M:%S} UTC: {told}",
-            hint="name a mirror that keeps past states with "
-            f"COG_MIRROR_{suite.archive.upper().replace('-', '_')}, or lock with a later --as-of",
+            hint=f"check the network, lock with a later --as-of, or name a mirror that has this state with {variable}",
         )
 
 

@@ -74,12 +74,12 @@ class PackageIndex:
     def add(self, archive: str, packages: bytes) -> None:
         """Take in one Packages file. Of equal versions the one that was added first counts."""
         for paragraph in paragraphs(packages):
-            name = (field_of(paragraph, b"Package") or b"").decode()
+            name = (field_of(paragraph, b"Package") or b"").decode("utf-8", "replace")
             if not name:
                 raise CogError(f"the index of {archive} has a paragraph without a Package: {paragraph[:60]!r}")
             self._paragraphs.setdefault(name, []).append((archive, paragraph))
             if provides := field_of(paragraph, b"Provides"):
-                for provided in provides.decode().split(","):
+                for provided in provides.decode("utf-8", "replace").split(","):
                     virtual = provided.strip().partition(" ")[0].partition("(")[0]
                     self._providers.setdefault(virtual, {})[name] = None
         self._packages.clear()
@@ -106,11 +106,11 @@ class PackageIndex:
     def providers(self, name: str) -> tuple[Package, ...]:
         """The packages that provide a name, each in every version that does.
 
-        In apt's order: the more important priority first, then by name, then the higher version.
+        In apt's order: the more important priority first, then whoever is listed last, then the higher version.
         """
         found = [
             package
-            for provider in sorted(self._providers.get(name, ()))
+            for provider in reversed(self._providers.get(name, {}))
             for package in self.versions(provider)
             if any(provided.name == name for provided in package.provides)
         ]
@@ -125,10 +125,13 @@ class PackageIndex:
             self._meeting[relation] = found
         return found
 
-    def near(self, name: str, count: int = 4) -> list[str]:
-        """Names that someone may have meant, nearest first."""
-        pool = [other for other in self.names if other[:3] == name[:3] or other[-4:] == name[-4:]]
-        return difflib.get_close_matches(name, sorted(pool), n=count, cutoff=0.6)
+    def near(self, name: str) -> list[str]:
+        """Names that someone may have meant, the nearest first, and what is left without the last words."""
+        pool = sorted(other for other in self.names if other[:3] == name[:3] or other[-4:] == name[-4:])
+        found = difflib.get_close_matches(name, pool, n=3, cutoff=0.6)
+        parts = name.split("-")
+        stems = ("-".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+        return list(dict.fromkeys([*found, *[stem for stem in stems if stem in self.names][:1]]))
 
 
 def _fits(version: str | None, relation: Relation) -> bool:

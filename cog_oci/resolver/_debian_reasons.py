@@ -26,7 +26,7 @@ class UnknownPackageError(CogError):
         self.name, self.suite, self.near = name, suite, tuple(near)
         super().__init__(
             f"{name} does not exist in {suite}" + (f"; near: {', '.join(near)}" if near else ""),
-            hint=f"Debian's packages are at https://packages.debian.org/{suite}/",
+            hint="check the spelling, and that this release of Debian has it",
         )
 
 

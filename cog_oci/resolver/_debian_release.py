@@ -1,6 +1,6 @@
 """InRelease: what a Debian suite says about itself, believed only as far as a signature covers it.
 
-The format is https://wiki.debian.org/DebianRepository/Format; the signature is OpenPGP's cleartext form (RFC 9580 §7).
+The format is that of Debian's wiki, DebianRepository/Format; the signature is OpenPGP's in cleartext (RFC 9580 §7).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Three kinds of requirement: a name must be one of some versions (`Need`), must not be (`Exclusion`), or one of several
 names must be there (`Choice`). A name that is only excluded is pinned as `Absent`, which costs nothing and can change.
-Names come before choices, so that a choice sees everything that is there anyway and takes it.
+Where the policy leaves a choice open, the order is apt's: `apt-get -s install` is the oracle.
 """
 
 from __future__ import annotations
@@ -82,15 +82,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class History(BaseReporter[Requirement, Candidate, Key]):
-    """What the solver has done so far: what is pinned now, and by which requirement each name came in at first."""
+    """What the solver has done so far: what is pinned now, what was asked for, and how each name came in."""
 
     pinned: Mapping[Key, Candidate] = field(default_factory=dict)
     first: dict[Key, tuple[Requirement, Candidate | None]] = field(default_factory=dict)
+    asked: dict[Key, None] = field(default_factory=dict)
 
     def adding_requirement(self, requirement: Requirement, parent: Candidate | None) -> None:
         """Called by resolvelib for each requirement."""
         if not isinstance(requirement, Exclusion):
             self.first.setdefault(requirement.key, (requirement, parent))
+            if parent is None:
+                self.asked[requirement.key] = None
 
     def ending_round(self, index: int, state: State[Requirement, Candidate, Key]) -> None:  # noqa: ARG002 - theirs
         """Called by resolvelib after each pin, and after each step back."""
@@ -168,7 +171,8 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
                 if other.name != package.name:
                     others.setdefault(other.name, set()).add(other)
             for name, excluded in others.items():
-                yield Exclusion(name, frozenset(excluded), str(relation))
+                provided = "" if name == relation.name else f", which {name} provides"
+                yield Exclusion(name, frozenset(excluded), f"{relation}{provided}")
 
     def identify(self, requirement_or_candidate: Requirement | Candidate) -> Key:
         """See resolvelib."""
@@ -223,22 +227,28 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
     def narrow_requirement_selection(
         self,
         identifiers: Iterable[Key],
-        resolutions: Mapping[Key, Candidate],  # noqa: ARG002 - resolvelib's names
+        resolutions: Mapping[Key, Candidate],
         candidates: Mapping[Key, Iterator[Candidate]],  # noqa: ARG002 - resolvelib's names
         information: Mapping[Key, Iterator[_Information]],
         backtrack_causes: Sequence[_Information],  # noqa: ARG002 - resolvelib's names
     ) -> list[Key]:
-        """One of them: a name that is needed, else a choice, else a name that is not; each in the order of arrival."""
-        choice: Key | None = None
-        excluded: Key | None = None
-        for key in identifiers:
-            if isinstance(key, Choice):
-                choice = choice or key
-            elif any(isinstance(item.requirement, Need) for item in information[key]):
+        """The next one, as apt goes: what was asked for, then what the package pinned last depends on, in its order.
+
+        Choices depend on what is pinned when they are made, so this order decides closures.
+        """
+        open_keys = dict.fromkeys(identifiers)
+        # The last one first, so that the first one's dependencies are nearest to the end.
+        for key in reversed(self._history.asked):
+            if key in open_keys:
                 return [key]
-            else:
-                excluded = excluded or key
-        return [key for key in (choice, excluded) if key is not None][:1]
+        for candidate in reversed([*resolutions.values()]):
+            for requirement in self.get_dependencies(candidate):
+                if requirement.key in open_keys and not isinstance(requirement, Exclusion):
+                    return [requirement.key]
+        for key in open_keys:
+            if not all(isinstance(item.requirement, Exclusion) for item in information[key]):
+                return [key]
+        return [next(iter(open_keys))]
 
     def get_preference(self, *_: Any, **__: Any) -> int:
         """Never decides: `narrow_requirement_selection` leaves one."""

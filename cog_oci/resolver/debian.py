@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cog_oci import shipped
+from cog_oci.errors import CogError
 from cog_oci.lock import Deb
 from cog_oci.resolver._deb822 import Relation
 from cog_oci.resolver._debian_archive import open_suite
@@ -38,10 +39,13 @@ __all__ = ["DebianResolver", "Resolution", "Suite", "suites"]
 def suites(release: str) -> tuple[Suite, ...]:
     """What a Debian release is made of, by its code name: the release itself, its updates, its security updates.
 
-    Each archive has keys of its own: those for the release must not sign security updates.
+    Each archive has keys of its own: those for the release must not sign security updates. CogError for a release whose
+    keys do not ship with the tool.
     """
     debian = shipped.lockfile(f"keyrings/debian-{release}.asc")
     security = shipped.lockfile(f"keyrings/debian-security-{release}.asc")
+    if not (debian.is_file() and security.is_file()):
+        raise CogError(f"no keys for Debian {release} are in {debian.parent}", hint="use bookworm or trixie")
     return (
         Suite("debian", release, debian),
         Suite("debian", f"{release}-updates", debian),
@@ -138,17 +142,18 @@ class DebianResolver:
 
 
 def _debs(closure: Closure, alone: Closure) -> tuple[Deb, ...]:
+    """A deb of the base is the same value whatever is added, so that the base's lines in a lock stay as they are."""
     return tuple(
         Deb(
-            name=package.name,
+            name=name,
             version=package.version,
             file=package.file,
             sha256=package.sha256,
             size=package.size,
-            needed_by=closure.needed_by[package.name],
+            needed_by=(alone if alone.packages.get(name) is package else closure).needed_by[name],
             archive=package.archive,
             architecture=package.architecture,
-            layer="base" if package.name in alone.packages else "system",
+            layer="base" if name in alone.packages else "system",
         )
-        for package in closure.packages.values()
+        for name, package in closure.packages.items()
     )
