@@ -1,0 +1,209 @@
+"""What a prediction prints: through Python, through a file descriptor or from a subprocess, under its own name.
+
+Descriptors 1 and 2 are pipes whose reading ends this process holds too. In the order of time, because whatever waits in
+the pipes is taken before anything that Python prints is sent. With one slot, everything belongs to the prediction that
+runs; with several, what comes through the pipes cannot be told apart and belongs to none.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import select
+import sys
+import threading
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any
+
+from ._wire import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._channel import Channel
+    from ._interrupts import Interrupts
+
+__all__ = ["Capture", "Sink"]
+
+_PENDING = 8192
+_CHUNK = 1 << 16
+
+
+class Sink:
+    """Where one prediction's output goes, in whole lines where there are any."""
+
+    __slots__ = ("_pending", "_send", "closed", "id")
+
+    def __init__(self, prediction: str | None, send: Callable[[Log], None]) -> None:
+        self.id = prediction
+        self.closed = False
+        self._send = send
+        self._pending: dict[str, str] = {}
+
+    def write(self, source: str, text: str) -> None:
+        """Send the lines that are complete; keep the rest, unless it grows long."""
+        text = self._pending.pop(source, "") + text
+        cut = len(text) if len(text) > _PENDING else max(text.rfind("\n"), text.rfind("\r")) + 1
+        if cut:
+            self._send(Log(self.id, source, text[:cut]))
+        if cut < len(text):
+            self._pending[source] = text[cut:]
+
+    def flush(self) -> None:
+        """Send what waits for the end of its line."""
+        for source in list(self._pending):
+            self._send(Log(self.id, source, self._pending.pop(source)))
+
+
+_sink: ContextVar[Sink | None] = ContextVar("cog_sink", default=None)
+
+
+class Capture:
+    """Takes over standard output and standard error of the process. `pipes` maps stdout and stderr to reading ends."""
+
+    def __init__(self, channel: Channel, interrupts: Interrupts, pipes: dict[str, int]) -> None:
+        self._lock = threading.RLock()
+        self._channel = channel
+        self._interrupts = interrupts
+        self._pipes = {fd: source for source, fd in pipes.items()}
+        self._decoders = {fd: codecs.getincrementaldecoder("utf-8")("replace") for fd in self._pipes}
+        self._nobody = Sink(None, channel.send)
+        self._foreground = self._nobody
+
+    def install(self) -> None:
+        """From now on nothing that is printed is lost, and threads print for the prediction that started them."""
+        sys.stdout, sys.stderr = _Stream(self, "stdout", 1), _Stream(self, "stderr", 2)
+        for fd in self._pipes:
+            os.set_blocking(fd, False)
+        if self._pipes:
+            threading.Thread(target=self._pump, name="cog-pipes", daemon=True).start()
+        _let_threads_inherit()
+
+    def open(self, prediction: str, *, alone: bool) -> Sink:
+        """The calling context prints for `prediction` from now on; with `alone`, so does everything without a name."""
+        sink = Sink(prediction, self._channel.send)
+        self._exclusively(lambda: self._bring_forward(sink) if alone else None)
+        _sink.set(sink)
+        return sink
+
+    def close(self, sink: Sink) -> None:
+        """Everything that was printed has been sent; what still comes under this name belongs to nobody."""
+        self._exclusively(lambda: self._retire(sink))
+        _sink.set(None)
+
+    def write(self, source: str, text: str) -> None:
+        """Something was printed in the calling context."""
+        sink = _sink.get()
+        whole = "\n" in text or "\r" in text
+
+        def put() -> None:
+            if whole:
+                self._drain()
+            target = self._foreground if sink is None else self._nobody if sink.closed else sink
+            target.write(source, text)
+
+        self._exclusively(put)
+
+    def flush(self) -> None:
+        """Send what the calling context has printed, though its line has not ended."""
+        sink = _sink.get()
+        self._exclusively((self._foreground if sink is None or sink.closed else sink).flush)
+
+    def _exclusively(self, action: Callable[[], None]) -> None:
+        self._interrupts.hold()
+        try:
+            with self._lock:
+                action()
+        finally:
+            self._interrupts.release()
+
+    def _bring_forward(self, sink: Sink) -> None:
+        self._drain()
+        self._foreground.flush()
+        self._foreground = sink
+
+    def _retire(self, sink: Sink) -> None:
+        self._drain()
+        sink.flush()
+        sink.closed = True
+        if self._foreground is sink:
+            self._foreground = self._nobody
+
+    def _drain(self) -> None:
+        for fd, source in self._pipes.items():
+            while True:
+                try:
+                    data = os.read(fd, _CHUNK)
+                except BlockingIOError:
+                    break
+                if not data:
+                    break
+                self._foreground.write(source, self._decoders[fd].decode(data))
+
+    def _pump(self) -> None:
+        poll = select.poll()
+        for fd in self._pipes:
+            poll.register(fd, select.POLLIN)
+        open_pipes = len(self._pipes)
+        while open_pipes:
+            for fd, event in poll.poll():
+                if not event & select.POLLIN:  # the model has closed the other end
+                    poll.unregister(fd)
+                    open_pipes -= 1
+            with self._lock:
+                self._drain()
+                self._foreground.flush()
+
+
+class _Stream(io.TextIOBase):
+    """`sys.stdout` and `sys.stderr` of the worker."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, capture: Capture, source: str, fd: int) -> None:
+        self._capture = capture
+        self._source = source
+        self._fd = fd
+        self.buffer = io.FileIO(fd, "wb", closefd=False)
+
+    def write(self, text: str) -> int:
+        """Print `text`."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._capture.write(self._source, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what has been printed."""
+        if not self.closed:
+            self._capture.flush()
+
+    def writable(self) -> bool:
+        """Always true."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor, which is captured as well."""
+        return self._fd
+
+    def close(self) -> None:
+        """The process keeps its standard streams."""
+
+
+def _let_threads_inherit() -> None:
+    """Make a new thread run in a copy of its starter's context, as Python's free-threaded builds do.
+
+    Threads of a ThreadPoolExecutor are left alone: they serve whoever submits next.
+    """
+    start = threading.Thread.start
+
+    def start_in_context(self: Any) -> None:
+        target = getattr(self, "_target", None)
+        if getattr(target, "__module__", "") != "concurrent.futures.thread" and _sink.get() is not None:
+            context, run = copy_context(), self.run
+            self.run = lambda: context.run(run)
+        start(self)
+
+    threading.Thread.start = start_in_context  # type: ignore[method-assign]  # the one place that every thread passes

@@ -1,0 +1,54 @@
+"""`Input`: what a parameter of `run()` accepts, beyond its type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["FieldInfo", "Input"]
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+"""The default of a parameter that has none; None is a default like any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """What `Input()` was told. The schema is derived from the source; at run time only the default matters."""
+
+    default: Any
+    description: str | None
+    ge: float | None
+    le: float | None
+    min_length: int | None
+    max_length: int | None
+    regex: str | None
+    choices: list[Any] | None
+    deprecated: bool | None
+    accept: str | None
+
+
+def Input(  # noqa: N802, PLR0913 - Cog's interface
+    default: Any = MISSING,
+    *,
+    description: str | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    regex: str | None = None,
+    choices: list[Any] | None = None,
+    deprecated: bool | None = None,
+    accept: str | None = None,
+) -> Any:
+    """Say what a parameter accepts, in place of its default.
+
+    The bounds, lengths, `regex` and `choices` are checked by the server before the model sees the value.
+    `deprecated` marks the field in the schema; `accept` is a hint for file pickers (`"image/*"`).
+    """
+    return FieldInfo(default, description, ge, le, min_length, max_length, regex, choices, deprecated, accept)

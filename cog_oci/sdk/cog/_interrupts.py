@@ -1,0 +1,78 @@
+"""Cancelling code that runs on the main thread, by a signal: it wakes `time.sleep()` and other waiting calls too."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .exceptions import CancelationException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Interrupts"]
+
+T = TypeVar("T")
+
+SIGNAL = signal.SIGURG
+"""Harmless where it meets no handler (its default is to be ignored), and hardly any program uses it."""
+
+
+class Interrupts:
+    """Raises CancelationException in the prediction that runs on the main thread, once, and in nothing else."""
+
+    def __init__(self) -> None:
+        self._running: str | None = None
+        self._wanted: set[str] = set()
+        self._held = 0
+        self._late = False
+        self._main = threading.main_thread().ident or 0
+
+    def install(self) -> None:
+        """Take over the signal. Must be called on the main thread."""
+        signal.signal(SIGNAL, self._on_signal)
+
+    def request(self, prediction: str) -> None:
+        """Cancel `prediction`, now or when it starts. May be called on any thread."""
+        self._wanted.add(prediction)
+        signal.pthread_kill(self._main, SIGNAL)
+
+    def call(self, prediction: str, function: Callable[[], T]) -> T:
+        """`function()`, on the main thread; raises CancelationException when it is interrupted."""
+        try:
+            self._running = prediction
+            self._raise_if_wanted()
+            return function()
+        finally:
+            self._running = None
+
+    def forget(self, prediction: str) -> bool:
+        """The prediction has ended. Whether its end was asked for."""
+        asked = prediction in self._wanted
+        self._wanted.discard(prediction)
+        return asked
+
+    def hold(self) -> None:
+        """Until `release()`, the main thread is doing something that must not be left half done."""
+        if threading.get_ident() == self._main:
+            self._held += 1
+
+    def release(self) -> None:
+        """The counterpart of `hold()`; a cancellation that came in between is raised now."""
+        if threading.get_ident() == self._main:
+            self._held -= 1
+            if self._late and not self._held:
+                self._late = False
+                self._raise_if_wanted()
+
+    def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002 - the signature of a signal handler
+        if self._held:
+            self._late = True
+        else:
+            self._raise_if_wanted()
+
+    def _raise_if_wanted(self) -> None:
+        if self._running is not None and self._running in self._wanted:
+            self._running = None  # raised once: what handles it may clean up undisturbed
+            raise CancelationException("Prediction was canceled")

@@ -1,0 +1,34 @@
+"""Everything that a route may need, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cog_oci.server.worker import State, Worker
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from cog_oci.server.health import Health
+    from cog_oci.server.predictions import Predictions
+    from cog_oci.server.validation import InputSchema
+
+__all__ = ["Service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of a running server. `shutdown` ends it when it is set."""
+
+    predictions: Predictions
+    worker: Worker
+    health: Health
+    document: Mapping[str, Any] | None
+    schema: InputSchema
+    shutdown: asyncio.Event
+
+    def openapi(self) -> Mapping[str, Any] | None:
+        """The schema document, once there is a model that it describes."""
+        return self.document if self.worker.state is State.READY else None

@@ -1,0 +1,115 @@
+"""Run the server from its first moment to its last: Hypercorn on uvloop, signals, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+
+from cog_oci.server import logs
+from cog_oci.server.app import create_app
+from cog_oci.server.health import Health
+from cog_oci.server.journal import journal
+from cog_oci.server.predictions import Predictions
+from cog_oci.server.process import WorkerProcess, spawn
+from cog_oci.server.readiness import ReadyFile
+from cog_oci.server.service import Service
+from cog_oci.server.validation import InputSchema, read_document
+from cog_oci.server.worker import State, Worker
+
+if TYPE_CHECKING:
+    import socket
+
+    from cog_oci.server.settings import Settings
+
+__all__ = ["serve"]
+
+_NOT_READY = "Setup has not finished yet. Wait until it has finished, or GET /health-check for status."
+_AGES = 10 * 365 * 24 * 3600.0
+
+log = logging.getLogger("cog_oci")
+
+
+def serve(settings: Settings, listener: socket.socket, process: WorkerProcess) -> None:
+    """Serve on `listener` with the worker `process` until told to stop. An interrupt ends this process as one does."""
+    logs.configure(settings.log_level, console=settings.log_console)
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        interrupted = runner.run(_serve(settings, listener, process))
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+async def _serve(settings: Settings, listener: socket.socket, process: WorkerProcess) -> bool:
+    service, ready_file = _assemble(settings)
+    interrupted = asyncio.Event()
+    _handle_signals(settings, service.shutdown, interrupted)
+    life = asyncio.create_task(service.worker.run(process))
+    http = asyncio.create_task(_serve_http(settings, listener, service))
+    stopping = asyncio.create_task(service.shutdown.wait())
+    try:
+        await asyncio.wait([http, stopping], return_when=asyncio.FIRST_COMPLETED)
+        ready_file.update(ready=False)
+        await service.predictions.drain(settings.drain_timeout)
+        await http
+    finally:
+        stopping.cancel()
+        ready_file.update(ready=False)
+        await service.worker.stop()
+        await life
+    return interrupted.is_set()
+
+
+def _assemble(settings: Settings) -> tuple[Service, ReadyFile]:
+    ready_file = ReadyFile(settings.ready_file)
+    predictions = Predictions(_NOT_READY, [journal])
+    worker = Worker(
+        predictions,
+        partial(spawn, settings.reference, os.environ),
+        setup_timeout=settings.setup_timeout,
+        changed=lambda state: ready_file.update(ready=state is State.READY),
+    )
+    document = read_document(Path.cwd())
+    service = Service(
+        predictions=predictions,
+        worker=worker,
+        health=Health(worker, predictions),
+        document=document,
+        schema=InputSchema(document),
+        shutdown=asyncio.Event(),
+    )
+    return service, ready_file
+
+
+def _handle_signals(settings: Settings, shutdown: asyncio.Event, interrupted: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        interrupted.set()
+        shutdown.set()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGTERM, (lambda: None) if settings.await_explicit_shutdown else shutdown.set)
+
+
+async def _serve_http(settings: Settings, listener: socket.socket, service: Service) -> None:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.accesslog = None
+    config.errorlog = logging.getLogger("cog_oci.http")
+    config.include_server_header = False
+    config.keep_alive_timeout = 75.0  # longer than the idle timeouts of the usual load balancers
+    config.keep_alive_max_requests = 1 << 62
+    config.h11_max_incomplete_size = 64 << 10
+    config.graceful_timeout = _AGES if settings.drain_timeout is None else settings.drain_timeout + 5.0
+    await hypercorn_serve(create_app(service), config, shutdown_trigger=service.shutdown.wait)

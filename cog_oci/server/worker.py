@@ -1,0 +1,295 @@
+"""The worker's life: connect, wait for its setup, pass messages, start it again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, cast
+
+from cog_oci.sdk.cog._wire import (
+    CheckHealth,
+    Decoder,
+    Done,
+    Health,
+    Log,
+    Message,
+    Metric,
+    Output,
+    Ready,
+    SetupFailed,
+    Stop,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cog_oci.server.predictions import Predictions
+    from cog_oci.server.process import WorkerProcess
+
+__all__ = ["Setup", "State", "Worker"]
+
+_RESTARTS = 3
+"""How many times in a row a worker may fail to come up again before that is given up."""
+_STOP_SECONDS = 5.0
+_TERMINATE_SECONDS = 1.0
+
+log = logging.getLogger("cog_oci")
+
+
+class State(Enum):
+    """What a health check has to know of the worker."""
+
+    STARTING = auto()
+    READY = auto()
+    SETUP_FAILED = auto()
+    DEFUNCT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The last setup: its status is starting, succeeded or failed."""
+
+    started_at: datetime
+    completed_at: datetime | None = None
+    status: str = "starting"
+    logs: str = ""
+
+
+class Worker:
+    """Keeps a worker running. `predictions` is opened and closed as it comes and goes."""
+
+    def __init__(
+        self,
+        predictions: Predictions,
+        respawn: Callable[[], WorkerProcess],
+        *,
+        setup_timeout: float | None,
+        changed: Callable[[State], None],
+    ) -> None:
+        self.state = State.STARTING
+        self.setup = Setup(datetime.now(UTC))
+        self.python: str | None = None
+        self.has_healthcheck = False
+        self._predictions = predictions
+        self._respawn = respawn
+        self._setup_timeout = setup_timeout
+        self._changed = changed
+        self._process: WorkerProcess | None = None
+        self._connection: _Connection | None = None
+        self._answers: list[asyncio.Future[str | None]] = []
+        self._set_up = asyncio.Event()
+        self._stopping = False
+        self._failure: str | None = None
+
+    async def run(self, process: WorkerProcess) -> None:
+        """Look after `process` and its successors until `stop`, or until there is no point in another one."""
+        failures = 0
+        started_once = False
+        while True:
+            end = await self._live(process)
+            if self._stopping:
+                return
+            came_up = self.state is State.READY
+            if not came_up and not started_once:
+                self._give_up(State.SETUP_FAILED, end)
+                return
+            started_once = True
+            failures = 0 if came_up else failures + 1
+            if failures >= _RESTARTS:
+                self._give_up(State.DEFUNCT, end)
+                return
+            self._predictions.close(f"The worker crashed ({end}) and is being started again", f"Worker crashed: {end}")
+            log.error("worker crashed, starting it again: %s", end)
+            self.setup = Setup(datetime.now(UTC))
+            self._enter(State.STARTING)
+            await asyncio.sleep(0 if came_up else 2.0**failures / 2)
+            process = await asyncio.to_thread(self._respawn)
+
+    def _give_up(self, state: State, end: str) -> None:
+        failure = self._failure or f"worker crashed: {end}"
+        if self._failure is None:
+            self._append_logs(f"{failure}\n")
+        self.setup = replace(self.setup, status="failed", completed_at=datetime.now(UTC))
+        text = "Setup failed" if state is State.SETUP_FAILED else "The worker crashed and could not be started again"
+        self._predictions.close(f"{text}: {failure}. GET /health-check for its logs.", f"{text}: {failure}")
+        log.error("%s: %s", text, failure)
+        self._enter(state)
+
+    async def check_health(self) -> str | None:
+        """What the model's own healthcheck has to complain of, None when it is well. Raises ConnectionError."""
+        if self._connection is None:
+            raise ConnectionError("there is no worker")
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
+        self._connection.send(CheckHealth())
+        return await answer
+
+    async def stop(self) -> None:
+        """End the worker: politely when it is ready, by force when it is busy setting itself up."""
+        self._stopping = True
+        process, connection = self._process, self._connection
+        if process is None:
+            return
+        if connection is not None and self.state is State.READY:
+            connection.send(Stop())
+            if await self._gone(_STOP_SECONDS):
+                return
+        process.kill(signal.SIGTERM)
+        if not await self._gone(_TERMINATE_SECONDS):
+            process.kill()
+
+    async def _gone(self, seconds: float) -> bool:
+        if self._connection is None:
+            return True
+        done, _ = await asyncio.wait([self._connection.lost], timeout=seconds)
+        return bool(done)
+
+    async def _live(self, process: WorkerProcess) -> str:
+        """From the first message of a worker to its end; how it ended."""
+        loop = asyncio.get_running_loop()
+        self._process, self._failure = process, None
+        self._set_up.clear()
+        # Known before it is made: a worker that is quick has said it is ready by the time the call returns.
+        connection = self._connection = _Connection(self._handle)
+        await loop.create_connection(lambda: connection, sock=process.connection)
+        stop_watching = _watch(process.popen.pid, connection)
+        try:
+            await self._wait_for_setup(process, connection)
+            await connection.lost
+        finally:
+            stop_watching()
+            self._connection = None
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_exception(ConnectionError("the worker has ended"))
+        self._answers.clear()
+        self._last_words(process)
+        end = await asyncio.to_thread(process.end)
+        self._process = None
+        return end
+
+    async def _wait_for_setup(self, process: WorkerProcess, connection: _Connection) -> None:
+        waiting = asyncio.create_task(self._set_up.wait())
+        either: list[asyncio.Future[Any]] = [waiting, connection.lost]
+        await asyncio.wait(either, timeout=self._setup_timeout, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not self._set_up.is_set() and not connection.lost.done():
+            self._failure = "worker setup timed out"
+            self._append_logs(f"worker setup timed out after {self._setup_timeout:g} seconds\n")
+            process.kill()
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Log(id=None):
+                self._print(message)
+            case Log() | Output() | Metric() | Done():
+                self._predictions.handle(message)
+            case Ready():
+                self._on_ready(message)
+            case SetupFailed():
+                self._failure = message.error
+                self._append_logs(message.traceback)
+                self._set_up.set()
+            case Health():
+                if self._answers:
+                    answer = self._answers.pop(0)
+                    if not answer.done():
+                        answer.set_result(message.error)
+
+    def _on_ready(self, ready: Ready) -> None:
+        assert self._connection is not None
+        self.python, self.has_healthcheck = ready.python, ready.has_healthcheck
+        self.setup = replace(self.setup, status="succeeded", completed_at=datetime.now(UTC))
+        self._set_up.set()
+        self._predictions.open(ready.slots, self._connection.send)
+        self._enter(State.READY)
+        log.info("setup succeeded, taking %d prediction(s) at a time", ready.slots)
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._changed(state)
+
+    def _print(self, message: Log) -> None:
+        """Output that belongs to no prediction: setup's, until that has ended."""
+        if self.setup.status == "starting":
+            self._append_logs(message.text)
+        logging.getLogger("cog_oci.setup" if self.setup.status == "starting" else "cog_oci.user").info(
+            "%s", message.text.rstrip("\n")
+        )
+
+    def _append_logs(self, text: str) -> None:
+        self.setup = replace(self.setup, logs=self.setup.logs + text)
+
+    def _last_words(self, process: WorkerProcess) -> None:
+        words = process.last_words().decode("utf-8", "replace")
+        if not words:
+            return
+        prediction = self._predictions.alone()
+        if prediction is not None:
+            self._predictions.handle(Log(prediction.id, "stderr", words))
+        else:
+            self._print(Log(None, "stderr", words))
+
+
+class _Connection(asyncio.Protocol):
+    """Our end of the socket pair. `lost` is done when the other end has gone."""
+
+    def __init__(self, handle: Callable[[Message], None]) -> None:
+        self._handle = handle
+        self._decoder = Decoder()
+        self._transport: asyncio.Transport | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the interface without deriving from it.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._decoder.feed(data):
+            self._handle(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def send(self, message: Message) -> None:
+        """Raises ValueError for a value that JSON does not have."""
+        frame = encode(message)
+        if self._transport is not None and not self.lost.done():
+            self._transport.write(frame)
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _watch(pid: int, connection: _Connection) -> Callable[[], None]:
+    """Close the connection soon after the process has died, even if a child that it forked keeps the socket open."""
+    if not hasattr(os, "pidfd_open"):
+        return lambda: None
+    loop = asyncio.get_running_loop()
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:  # an old kernel: the closed socket is sign enough in nearly every case
+        return lambda: None
+
+    def died() -> None:
+        loop.remove_reader(pidfd)
+        loop.call_later(0.1, connection.close)
+
+    loop.add_reader(pidfd, died)
+
+    def stop() -> None:
+        loop.remove_reader(pidfd)
+        with contextlib.suppress(OSError):
+            os.close(pidfd)
+
+    return stop
