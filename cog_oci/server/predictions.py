@@ -136,14 +136,19 @@ class Predictions:
         else:
             prediction.apply(event)
 
-    async def drain(self, limit: float | None) -> None:
-        """Take nothing new and wait for what is in flight; after `limit` seconds, end it."""
+    async def drain(self, limit: float | None) -> bool:
+        """Take nothing new and wait for what is in flight; whether that ended of itself within `limit` seconds.
+
+        What has not is failed, with the reason.
+        """
         self._unavailable = "The server is shutting down"
         try:
             async with asyncio.timeout(limit):
                 await self._idle.wait()
         except TimeoutError:
             self.close(self._unavailable, f"The server shut down before the prediction had ended (after {limit:g} s)")
+            return False
+        return True
 
     def _finish(self, prediction: Prediction, done: Done) -> None:
         """Return the slot first: who hears of the end may at once ask for another prediction."""

@@ -57,15 +57,16 @@ async def _serve(settings: Settings, listener: socket.socket, process: WorkerPro
     life = asyncio.create_task(service.worker.run(process))
     http = asyncio.create_task(_serve_http(settings, listener, service))
     stopping = asyncio.create_task(service.shutdown.wait())
+    drained = False
     try:
         await asyncio.wait([http, stopping], return_when=asyncio.FIRST_COMPLETED)
         ready_file.update(ready=False)
-        await service.predictions.drain(settings.drain_timeout)
+        drained = await service.predictions.drain(settings.drain_timeout)
         await http
     finally:
         stopping.cancel()
         ready_file.update(ready=False)
-        await service.worker.stop()
+        await service.worker.stop(gently=drained)
         await life
     return interrupted.is_set()
 

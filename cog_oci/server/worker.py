@@ -109,7 +109,7 @@ class Worker:
             log.error("worker crashed, starting it again: %s", end)
             self.setup = Setup(datetime.now(UTC))
             self._enter(State.STARTING)
-            await asyncio.sleep(0 if came_up else 2.0**failures / 2)
+            await asyncio.sleep(0 if came_up else 2.0**failures / 4)
             process = await asyncio.to_thread(self._respawn)
 
     def _give_up(self, state: State, end: str) -> None:
@@ -131,13 +131,13 @@ class Worker:
         self._connection.send(CheckHealth())
         return await answer
 
-    async def stop(self) -> None:
-        """End the worker: politely when it is ready, by force when it is busy setting itself up."""
+    async def stop(self, *, gently: bool) -> None:
+        """End the worker; `gently` lets one that is idle close what it has open."""
         self._stopping = True
         process, connection = self._process, self._connection
         if process is None:
             return
-        if connection is not None and self.state is State.READY:
+        if gently and connection is not None and self.state is State.READY:
             connection.send(Stop())
             if await self._gone(_STOP_SECONDS):
                 return

@@ -13,6 +13,7 @@ import os
 import select
 import sys
 import threading
+import time
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ __all__ = ["Capture", "Sink"]
 
 _PENDING = 8192
 _CHUNK = 1 << 16
+_PATIENCE = 0.02
+"""Seconds that bytes stay in a pipe: what a crash prints last is still there for the server when the process has died."""
 
 
 class Sink:
@@ -95,11 +98,9 @@ class Capture:
     def write(self, source: str, text: str) -> None:
         """Something was printed in the calling context."""
         sink = _sink.get()
-        whole = "\n" in text or "\r" in text
 
         def put() -> None:
-            if whole:
-                self._drain()
+            self._drain()
             target = self._foreground if sink is None else self._nobody if sink.closed else sink
             target.write(source, text)
 
@@ -151,6 +152,7 @@ class Capture:
                 if not event & select.POLLIN:  # the model has closed the other end
                     poll.unregister(fd)
                     open_pipes -= 1
+            time.sleep(_PATIENCE)
             with self._lock:
                 self._drain()
                 self._foreground.flush()

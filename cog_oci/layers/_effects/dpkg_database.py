@@ -1,0 +1,103 @@
+"""dpkg's database: what `dpkg -l`, `dpkg -L`, `dpkg -V` and vulnerability scanners read.
+
+Written as dpkg itself writes it (dpkg's lib/dpkg/parse.c has the order of the fields), so that dpkg can go on from it.
+Files that were left out to be slim stay listed, as with dpkg's own path-exclude.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from cog_oci.layers._tar import Bytes, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cog_oci.layers._deb import Package
+    from cog_oci.layers._unpack import Unpacked
+
+__all__ = ["dpkg_database"]
+
+_ADMIN = "var/lib/dpkg"
+_FIRST = (
+    *("Package", "Essential", "Protected", "Status", "Priority", "Section", "Installed-Size", "Origin", "Maintainer"),
+    *("Bugs", "Architecture", "Multi-Arch", "Source", "Version", "Replaces", "Provides", "Depends", "Pre-Depends"),
+    *("Recommends", "Suggests", "Breaks", "Conflicts", "Enhances", "Conffiles", "Description"),
+)
+_RELATIONS = frozenset(
+    ("Replaces", "Provides", "Depends", "Pre-Depends", "Recommends", "Suggests", "Breaks", "Conflicts", "Enhances")
+)
+_TRIGGER = re.compile(r"^\s*interest(-await|-noawait)?\s+(\S+)", re.MULTILINE)
+
+
+def dpkg_database(unpacked: Sequence[Unpacked]) -> Iterator[Entry]:
+    """The status of every package, what dpkg keeps of each, and who is interested in which trigger."""
+    ordered = sorted(unpacked, key=lambda one: one.package.qualified)
+    yield Entry.file(f"{_ADMIN}/status", "\n".join(_status(one) for one in ordered).encode("utf-8", "surrogateescape"))
+    yield Entry.file(f"{_ADMIN}/info/format", b"1\n")
+    for name in ("updates", "parts"):
+        yield Entry.directory(f"{_ADMIN}/{name}")
+    for one in ordered:
+        yield from _info(one)
+    yield from _triggers([one.package for one in ordered])
+
+
+def _info(one: Unpacked) -> Iterator[Entry]:
+    prefix = f"{_ADMIN}/info/{one.package.qualified}"
+    paths = "".join(f"/{entry.path or '.'}\n" for entry in one.entries)
+    yield Entry.file(f"{prefix}.list", paths.encode("utf-8", "surrogateescape"))
+    for name, file in one.package.files.items():
+        if name != "control":
+            yield Entry(path=f"{prefix}.{name}", mode=file.mode, content=Bytes(file.data))
+
+
+def _status(one: Unpacked) -> str:
+    fields = dict(one.package.fields)
+    fields["Status"] = "install ok installed"
+    if conffiles := _conffiles(one):
+        fields["Conffiles"] = "".join(f"\n {path} {digest}" for path, digest in conffiles)
+    names = [*(name for name in _FIRST if name in fields), *(name for name in fields if name not in _FIRST)]
+    return "".join(f"{name}:{_value(name, fields[name])}\n" for name in names)
+
+
+def _value(name: str, value: str) -> str:
+    if name in _RELATIONS:
+        value = re.sub(r"\s+", " ", value)
+        value = re.sub(r" ?\( ?([<>=]+) ?([^ )]+) ?\)", r" (\1 \2)", value)
+        value = re.sub(r" ?([,|]) ?", lambda found: ", " if found[1] == "," else " | ", value)
+    return value if value.startswith("\n") else f" {value}"
+
+
+def _conffiles(one: Unpacked) -> list[tuple[str, str]]:
+    """Configuration files and the MD5 of their contents as shipped, by which dpkg sees a user's changes."""
+    file = one.package.files.get("conffiles")
+    if file is None:
+        return []
+    contents = {f"/{entry.path}": entry.content for entry in one.entries if entry.content is not None}
+    rows = []
+    for path in file.data.decode("utf-8", "surrogateescape").split("\n"):
+        if path in contents:
+            digest = hashlib.md5(usedforsecurity=False)
+            for chunk in contents[path].chunks():
+                digest.update(chunk)
+            rows.append((path, digest.hexdigest()))
+    return rows
+
+
+def _triggers(packages: Sequence[Package]) -> Iterator[Entry]:
+    """Interests (deb-triggers(5)): in files in one file, in named triggers in a file for each."""
+    in_files: list[str] = []
+    named: dict[str, list[str]] = {}
+    for package in packages:
+        for kind, name in _TRIGGER.findall(package.script("triggers")):
+            row = package.qualified + ("/noawait" if kind == "-noawait" else "")
+            if name.startswith("/"):
+                in_files.append(f"{name} {row}\n")
+            else:
+                named.setdefault(name, []).append(f"{row}\n")
+    yield Entry.file(f"{_ADMIN}/triggers/File", "".join(in_files))
+    yield Entry.file(f"{_ADMIN}/triggers/Unincorp", b"")
+    for name, rows in sorted(named.items()):
+        yield Entry.file(f"{_ADMIN}/triggers/{name}", "".join(rows))

@@ -1,0 +1,172 @@
+"""Many debs at once: unpacked, their files at the places they have in a merged-/usr system, and one owner for each path.
+
+Slim as Debian's own slim images are: what only people read is left out, licences stay.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import tempfile
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from cog_oci.errors import CogError
+from cog_oci.layers._deb import Package, read_package, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cog_oci.layers._tar import Content, Entry
+    from cog_oci.lock import Deb
+    from cog_oci.store import Store
+
+__all__ = ["FileConflictError", "Owned", "Unpacked", "linked", "merge", "placed", "slimmed", "unpack_all"]
+
+_THREADS = 2
+_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32", "var/run", "var/lock")
+"""Directories of packages that are links in every image: into /usr, and into /run."""
+
+_BEHIND_LINK = re.compile("|".join(f"{re.escape(link)}/" for link in _LINKS))
+_LEFT_OUT = re.compile(
+    r"""usr/share/(?:
+        man/.+                          # manual pages: read where they are installed for people
+      | info/.+                         # the same
+      | lintian/.+                      # messages that Debian's package checker is asked not to print
+      | doc/[^/]+/(?!copyright$).+      # changelogs, READMEs, examples; `copyright` must go where the program goes
+    )""",
+    re.VERBOSE,
+)
+
+
+class FileConflictError(CogError):
+    """Two packages bring the same path, and neither says that it replaces the other."""
+
+    def __init__(self, path: str, packages: tuple[str, str]) -> None:
+        self.path, self.packages = path, packages
+        super().__init__(
+            f"{packages[0]} and {packages[1]} both bring /{path}",
+            hint="they cannot be installed together; ask for one of them only",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A package and its entries: paths as in the archive, the root among them, hard links as files."""
+
+    package: Package
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An entry at its place in the image, and the package that brings it."""
+
+    entry: Entry
+    package: Package
+
+
+@contextmanager
+def unpack_all(debs: Sequence[Deb], store: Store) -> Iterator[list[Unpacked]]:
+    """Every deb unpacked, in the order given; contents can be read while the context is open.
+
+    Each thread appends to a file that has no name: however the process ends, nothing is left.
+    """
+    folder = store.root / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        spools: queue.SimpleQueue[IO[bytes]] = queue.SimpleQueue()
+        for _ in range(_THREADS):
+            spools.put(stack.enter_context(tempfile.TemporaryFile(dir=folder)))
+        pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="unpack"))
+
+        def one(deb: Deb) -> Unpacked:
+            path = store.path(deb.digest)
+            package = read_package(path, PurePosixPath(deb.file).name)
+            spool = spools.get()
+            try:
+                return Unpacked(package, tuple(unpack(path, package, spool)))
+            finally:
+                spools.put(spool)
+
+        # Large ones first, so that the threads finish together.
+        jobs = {deb.sha256: pool.submit(one, deb) for deb in sorted(debs, key=lambda deb: (-deb.size, deb.sha256))}
+        try:
+            yield [jobs[deb.sha256].result() for deb in debs]
+        finally:
+            for job in jobs.values():
+                job.cancel()
+
+
+def placed(path: str) -> str:
+    """Where a package's path is in the image: what it has behind the links into /usr and /run is there."""
+    if _BEHIND_LINK.match(path) is None:
+        return path
+    return path.removeprefix("var/") if path.startswith("var/") else f"usr/{path}"
+
+
+def slimmed(path: str) -> bool:
+    """Whether this path of a package is left out of images."""
+    return _LEFT_OUT.fullmatch(path) is not None
+
+
+def merge(unpacked: Iterable[Unpacked], below: Mapping[str, Owned] | None = None) -> dict[str, Owned]:
+    """Paths to entries, of the packages and of what lies below them; FileConflictError when two want one path.
+
+    A directory keeps the mode of the package that brings it first, base-files before all others, as with dpkg.
+    """
+    merged = dict(below or {})
+    for one in sorted(unpacked, key=lambda one: (one.package.name != "base-files", one.package.name)):
+        for entry in _placed(one):
+            known = merged.get(entry.path)
+            if known is None or _wins(entry, one.package, known):
+                merged[entry.path] = Owned(entry, one.package)
+    return merged
+
+
+def linked(entries: Iterable[Entry]) -> list[Entry]:
+    """The same entries, with files that share one content written as hard links to the first of them by path."""
+    groups: dict[Content, list[Entry]] = defaultdict(list)
+    others = []
+    for entry in entries:
+        if entry.content is not None and entry.content.size:
+            groups[entry.content].append(entry)
+        else:
+            others.append(entry)
+    for group in groups.values():
+        first, *rest = sorted(group, key=lambda entry: os.fsencode(entry.path))
+        others.append(first)
+        others += (replace(entry, kind="hardlink", content=None, target=first.path) for entry in rest)
+    return others
+
+
+def _placed(one: Unpacked) -> Iterator[Entry]:
+    """A package's entries where they are in the image, without those that are left out or are links there."""
+    for entry in one.entries:
+        path = placed(entry.path)
+        is_link = entry.kind == "directory" and path in _LINKS
+        if path and not is_link and not slimmed(path):
+            yield entry if path == entry.path else replace(entry, path=path)
+
+
+def _wins(entry: Entry, package: Package, known: Owned) -> bool:
+    """Whether this entry takes the place of the one that is known."""
+    other = known.entry
+    if entry.kind == other.kind == "directory" or package.name in known.package.replaces:
+        return False
+    if known.package.name in package.replaces:
+        return True
+    if (entry.kind, entry.target) == (other.kind, other.target) and _same(entry.content, other.content):
+        return False
+    raise FileConflictError(entry.path, (known.package.name, package.name))
+
+
+def _same(one: Content | None, other: Content | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.size == other.size and b"".join(one.chunks()) == b"".join(other.chunks())

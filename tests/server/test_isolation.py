@@ -1,0 +1,64 @@
+"""The server sees nothing of the model's packages, the worker nothing of the server's."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import quart
+
+from tests.server.live import ROOT, event, live_server, project
+
+MAIN = "from cog_oci.server.__main__ import main\nmain()\n"
+
+
+def test_a_model_may_ship_packages_of_the_servers_names(tmp_path):
+    folder = project("plain", tmp_path)
+    for name in ("quart", "pydantic", "h11", "hypercorn", "uvloop", "asyncio"):
+        (folder / f"{name}.py").write_text(f"raise ImportError('the poisoned {name} was imported')\n")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "quart.py").write_text("NAME = 'the model\\'s own'\n")
+    (shared / "werkzeug.py").write_text("raise ImportError('poison')\n")
+    (folder / "quart.py").unlink()
+    source = (
+        folder / "run.py"
+    ).read_text() + "\n    def own(self, text, seconds):\n        import quart; return quart.NAME\n"
+    (folder / "run.py").write_text(source)
+    with live_server("", folder=folder, PYTHONPATH=str(shared)) as server:
+        assert server.predict(text="x")["output"] == "hello x"
+        assert server.predict(op="own")["output"] == "the model's own"
+
+
+def test_the_server_runs_from_a_folder_of_its_own_as_in_an_image(tmp_path):
+    image = _image(tmp_path / "opt/cog")
+    command = [sys.executable, "-I", "-S", str(image / "server")]
+    with live_server("plain", command=command) as server:
+        assert server.predict(text="x")["output"] == "hello x"
+        assert event(server, "setup succeeded")
+
+
+def test_cogs_own_command_line_starts_this_server(tmp_path):
+    image = _image(tmp_path / "opt/cog")
+    command = [sys.executable, "-m", "cog.server.http"]
+    with live_server("plain", command=command, PYTHONPATH=str(image / "sdk")) as server:
+        assert server.predict(text="x")["output"] == "hello x"
+        assert server.end() == 0
+
+
+def _image(root: Path) -> Path:
+    """The tree that an image has under /opt/cog."""
+    shutil.copytree(ROOT / "cog_oci/sdk", root / "sdk", ignore=shutil.ignore_patterns("__pycache__"))
+    server = root / "server"
+    (server / "cog_oci").mkdir(parents=True)
+    shutil.copy(ROOT / "cog_oci/__init__.py", server / "cog_oci")
+    for part in ("server", "sdk"):
+        shutil.copytree(
+            ROOT / "cog_oci" / part, server / "cog_oci" / part, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    (server / "__main__.py").write_text(MAIN)
+    for package in Path(quart.__file__).parents[1].iterdir():
+        if not (server / package.name).exists() and package.suffix != ".pth":
+            (server / package.name).symlink_to(package)
+    return root
