@@ -30,7 +30,8 @@ __all__ = ["Capture", "Sink"]
 _PENDING = 8192
 _CHUNK = 1 << 16
 _PATIENCE = 0.02
-"""Seconds that bytes stay in a pipe: what a crash prints last is still there for the server when the process has died."""
+"""Seconds that bytes stay in a pipe: the server can still read there what a process prints just before it
+dies."""
 
 
 class Sink:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _SEGMENTS = 4
 _LENGTH = 128
 
 
-class Metrics:
+class Metrics(MutableMapping[str, Any]):
     """A mapping of metric names to values that keeps each metric to one type.
 
     `changed(name, mode, value)` is called after every change, `mode` being replace, increment, append or delete. Names
@@ -53,10 +54,6 @@ class Metrics:
             self._values[name] = value
         self._changed(name, mode, value)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value of a metric, or `default`."""
-        return self._values.get(name, default)
-
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
 
@@ -66,9 +63,6 @@ class Metrics:
     def __delitem__(self, name: str) -> None:
         del self._values[name]
         self._changed(name, "delete", None)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -1,6 +1,7 @@
+# ruff: noqa: T201 - a model prints
 """A synchronous model that does what it is told."""
 
-import datetime
+import datetime as dt
 import decimal
 import os
 import subprocess
@@ -96,7 +97,7 @@ class Runner(BaseRunner):
         return [float("nan"), float("inf"), 2**70, 1.5]
 
     def days(self, text, seconds):
-        return {1: datetime.date(2024, 2, 29), 2: decimal.Decimal("3"), "set": {1}}
+        return {1: dt.date(2024, 2, 29), 2: decimal.Decimal(3), "set": {1}}
 
     def alien(self, text, seconds):
         return object()

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a model prints
 """An asynchronous model that takes four predictions at a time, without any environment variable."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a model prints
 """A generator."""
 
 import time

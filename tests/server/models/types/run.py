@@ -1,3 +1,4 @@
+# ruff: noqa: B006, PLR0917 - defaults that models have
 """Says what it was given, in Python's words."""
 
 from typing import Optional
@@ -15,11 +16,11 @@ class Runner(BaseRunner):
         choice: str = Input(default="red", choices=["red", "green"]),
         strings: list[str] = ["x"],
         things: dict = {"k": 1},
-        maybe: Optional[str] = Input(),
-        path: Optional[Path] = None,
-        paths: Optional[list[Path]] = None,
-        file: Optional[File] = None,
-        secret: Optional[Secret] = None,
+        maybe: str | None = Input(),
+        path: Path | None = None,
+        paths: list[Path] | None = None,
+        file: File | None = None,
+        secret: Secret | None = None,
     ) -> dict:
         strings.append("mine")
         given = {"s": s, "i": i, "f": f, "b": b, "choice": choice, "strings": strings, "things": things, "maybe": maybe}

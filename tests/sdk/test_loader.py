@@ -1,0 +1,86 @@
+"""Finding the model that a reference names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cog_oci.sdk import cog
+from cog_oci.sdk.cog._loader import load
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def write(source, name="model_under_test"):
+        (tmp_path / f"{name}.py").write_text("from cog_oci.sdk.cog import *\n" + source)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return f"{name}.py"
+
+    return write
+
+
+def test_a_class_a_function_and_a_file_alone(write):
+    file = write("class Runner:\n    def run(self, x: int): return x\nasync def go(): ...\n")
+    assert load(f"{file}:Runner").run(x=1) == 1
+    assert load(file).run(x=2) == 2
+    assert load(f"{file}:go").asynchronous
+    assert not load(file).asynchronous
+
+
+def test_the_former_names_still_work_and_are_deprecated(write):
+    file = write("class Predictor(BasePredictor):\n    def predict(self): return 1\n")
+    with pytest.warns(DeprecationWarning, match="deprecated") as caught:
+        assert load(file).run() == 1
+    told = " ".join(str(warning.message) for warning in caught)
+    assert "BasePredictor" in told
+    assert "rename the class" in told
+    assert "rename it to run()" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "error", "text"),
+    [
+        ("class A:\n    def run(self): ...\n    def predict(self): ...\n", ":A", ValueError, "both run"),
+        ("class A(BaseRunner): ...\n", ":A", NotImplementedError, r"A must define run\(\)"),
+        ("A = 5\n", ":A", TypeError, "is a int"),
+        ("", "", AttributeError, "neither Runner nor Predictor"),
+        ("", ":Nope", AttributeError, "no attribute 'Nope'"),
+    ],
+)
+def test_what_is_no_model_is_told_why(write, source, name, error, text):
+    file = write(source)
+    with pytest.raises(error, match=text):
+        load(file + name)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"),
+    [
+        ("weights: str", "str https://host/w"),
+        ("weights: Path", "URLPath https://host/w"),
+        ("weights=None", "URLPath https://host/w"),
+    ],
+)
+def test_weights_come_from_the_environment(write, monkeypatch, parameter, expected):
+    source = f"class Runner:\n    def setup(self, {parameter}): return f'{{type(weights).__name__}} {{weights}}'\n    def run(self): ...\n"
+    monkeypatch.setenv("COG_WEIGHTS", "https://host/w")
+    assert load(write(source)).setup() == expected
+    monkeypatch.delenv("COG_WEIGHTS")
+    assert load(write(source)).setup().startswith("NoneType")
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_concurrency_is_at_least_one(value):
+    with pytest.raises(ValueError, match="at least 1"):
+        cog.concurrent(max=value)
+
+
+def test_importing_the_interface_brings_nothing_heavy():
+    program = "import sys; import cog_oci.sdk.cog; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"asyncio", "urllib.request", "http.client", "mimetypes", "ssl", "email", "logging"} & set(loaded)
