@@ -1,4 +1,4 @@
-"""A Debian package as a container (deb(5)): an ar archive with two compressed tars, one about it and one of its files."""
+"""A Debian package as a container (deb(5)): an ar archive with one tar about it and one of its files."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _decompress(name: str, region: _Region) -> IO[bytes]:
         case ".xz" | ".lzma":
             return lzma.LZMAFile(source)
         case ".gz":
-            return gzip.GzipFile(fileobj=source)
+            return gzip.open(source)  # type: ignore[return-value]  # a GzipFile is one in all but name
         case ".bz2":
             return bz2.BZ2File(source)
         case ".zst":

@@ -111,7 +111,7 @@ class UnknownScriptError(CogError):
         shown = "\n".join(f"    {line}" for line in lines[:_SHOWN])
         more = f"\n    … and {len(lines) - _SHOWN} lines more" if len(lines) > _SHOWN else ""
         super().__init__(
-            f"the {script} script of {package} does something that cog-oci cannot do without running it:\n{shown}{more}",
+            f"the {script} script of {package} does what cog-oci cannot do without running it:\n{shown}{more}",
             hint=f"leave {package} out of build.system_packages, or use a package without such a script in its place",
         )
 

@@ -1,4 +1,4 @@
-"""Many debs at once: unpacked, their files at the places they have in a merged-/usr system, and one owner for each path.
+"""Many debs at once: unpacked, their files where they are in a merged-/usr system, and one owner for each path.
 
 Slim as Debian's own slim images are: what only people read is left out, licences stay.
 """

@@ -12,12 +12,12 @@ from cog_oci.layers import recipe
 from cog_oci.layers._deb import read_package
 from cog_oci.layers._effects import effects
 from cog_oci.layers._scripts import UnknownScriptError, check
-from cog_oci.layers._tar import Entry
 from cog_oci.layers._unpack import linked, merge, unpack_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cog_oci.layers._tar import Entry
     from cog_oci.layers._unpack import Owned
     from cog_oci.lock import Deb
     from cog_oci.store import Store

@@ -63,7 +63,7 @@ def solve(
     try:
         result = Resolver(rules, history).resolve(roots, max_rounds=_ROUNDS)
     except ResolutionImpossible as error:
-        raise UnsatisfiableError(explain(error.causes, history.first, roots, index)) from None
+        raise UnsatisfiableError(explain(error.causes, history.first, roots, index)) from None  # type: ignore[arg-type]  # a Mapping is invariant in its keys; every key is one of the three
     except ResolutionTooDeep:
         raise CogError(
             f"found no set of Debian packages that fits in {_ROUNDS} steps",

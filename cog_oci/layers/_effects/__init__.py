@@ -1,4 +1,4 @@
-"""What the scripts of a fresh install would have done, computed: one file an effect, in the order that they build on."""
+"""What the scripts of a fresh install would have done, computed: one file an effect, in the order they build on."""
 
 from __future__ import annotations
 

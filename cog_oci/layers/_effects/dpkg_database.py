@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cog_oci.layers._tar import Bytes, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cog_oci.layers._deb import Package
     from cog_oci.layers._unpack import Unpacked

@@ -1,4 +1,4 @@
-"""Shared objects, as far as the dynamic linker's cache needs them: machine and name (System V gABI, chapters 4 and 5)."""
+"""Shared objects, as far as the dynamic linker's cache needs them: machine and name (System V gABI, 4 and 5)."""
 
 from __future__ import annotations
 

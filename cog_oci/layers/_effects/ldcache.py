@@ -112,7 +112,7 @@ def _strings(texts: Iterable[str], start: int) -> tuple[bytes, dict[str, int]]:
 def _sonames(tree: Tree, directory: str) -> dict[str, tuple[str, int]]:
     """Sonames in a directory: the file that has each (of several, the latest version) and its flags.
 
-    A link whose name ends in `.so` is what ld(1) looks for; ldconfig lists it by its own name.
+    A link `libx.so` to what calls itself `libx.so.1` is what ld(1) looks for; ldconfig lists it by its own name.
     """
     found: dict[str, tuple[str, int]] = {}
     for name in sorted(tree.children(directory), key=_order):
@@ -122,9 +122,11 @@ def _sonames(tree: Tree, directory: str) -> dict[str, tuple[str, int]]:
         library = read_shared_object(content.read) if isinstance(content, Slice) else None
         if library is None or library.machine not in _FLAGS:
             continue
+        soname = library.soname or name
         entry = tree.at(f"{tree.resolve(directory)}/{name}")
-        is_development = name.endswith(".so") and entry is not None and entry.kind == "symlink"
-        found[name if is_development else library.soname or name] = name, _FLAGS[library.machine]
+        if entry is not None and entry.kind == "symlink" and name.endswith(".so") and soname.startswith(name):
+            soname = name
+        found[soname] = name, _FLAGS[library.machine]
     return found
 
 

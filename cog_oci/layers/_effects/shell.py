@@ -19,7 +19,9 @@ def heredoc(script: str, target: str) -> bytes | None:
 
     Only for texts without variables: a `$` in one would have to be expanded.
     """
-    found = re.search(rf"cat >\s*{re.escape(target)} <<(-?)(['\"]?)(\w+)\2\n(.*?\n)[ \t]*\3$", script, re.DOTALL | re.MULTILINE)
+    found = re.search(
+        rf"cat >\s*{re.escape(target)} <<(-?)(['\"]?)(\w+)\2\n(.*?\n)[ \t]*\3$", script, re.DOTALL | re.MULTILINE
+    )
     if found is None or "$" in found[4]:
         return None
     text = re.sub(r"^\t+", "", found[4], flags=re.MULTILINE) if found[1] else found[4]
