@@ -174,7 +174,8 @@ class Fetcher:
                 self._check(response, name, url)
                 if "Range" in headers and response.status_code != requests.codes.partial_content:
                     restart()
-                for chunk in response.raw.stream(_CHUNK, decode_content=decode):
+                # What has arrived, not a full buffer: an interrupt must not wait for a slow server.
+                while chunk := response.raw.read1(_CHUNK, decode_content=decode):
                     if self._cancelled.is_set():
                         raise _Cancelled
                     yield chunk
