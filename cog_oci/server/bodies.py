@@ -33,10 +33,13 @@ class BodyError(Exception):
 
 
 def parse_body(raw: bytes, content_type: str | None) -> PredictionBody:
-    """Raises BodyError: 415 for what does not claim to be JSON, 400 for what is not, 422 for other JSON."""
+    """The request in `raw`: nothing at all is one without input, a body of no declared type is taken for JSON.
+
+    Raises BodyError: 415 for what claims to be something else, 400 for what is not JSON, 422 for other JSON.
+    """
     if not raw and content_type is None:
         return PredictionBody()
-    if not _is_json(content_type):
+    if content_type is not None and not _is_json(content_type):
         raise BodyError(415, "Expected request with `Content-Type: application/json`")
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
@@ -50,9 +53,9 @@ def parse_body(raw: bytes, content_type: str | None) -> PredictionBody:
         raise _wrong_type(_sentence(error)) from error
 
 
-def _is_json(content_type: str | None) -> bool:
+def _is_json(content_type: str) -> bool:
     """`application/json` or `application/…+json` (RFC 6839 §3.1), with any parameters."""
-    media_type = (content_type or "").partition(";")[0].strip().lower()
+    media_type = content_type.partition(";")[0].strip().lower()
     kind, _, subtype = media_type.partition("/")
     return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
 
