@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -114,21 +115,15 @@ class Slice:
 
 def read_package(path: Path, deb: str) -> Package:
     """What a deb says about itself; its files are not looked at. `deb` is what messages call it."""
-    with path.open("rb") as file:
-        try:
-            name, region = _find(file, "control.tar")
-            data = _decompress(name, region).read(_CONTROL_LIMIT + 1)
-            if len(data) > _CONTROL_LIMIT:
-                raise DamagedDebError(deb, "its control.tar is larger than 64 MB")
-            files = {
-                member.path.removeprefix("./"): ControlFile(
-                    data[member.offset : member.offset + member.size], member.mode
-                )
-                for member in members(lambda offset, size: data[offset : offset + size])
-                if member.kind == "file"
-            }
-        except _DAMAGED as error:
-            raise DamagedDebError(deb, f"its control.tar {_fault(error)}") from error
+    with path.open("rb") as file, _faults_of(deb, "control.tar"):
+        data = _decompress(*_find(file, "control.tar")).read(_CONTROL_LIMIT + 1)
+        if len(data) > _CONTROL_LIMIT:
+            raise DamagedDebError(deb, f"its control.tar has more than {_CONTROL_LIMIT >> 20} MB")
+        files = {
+            member.path.removeprefix("./"): ControlFile(data[member.offset : member.offset + member.size], member.mode)
+            for member in members(lambda offset, size: data[offset : offset + size])
+            if member.kind == "file"
+        }
     package = Package(deb, files)
     if "control" not in files or not {"Package", "Version", "Architecture"} <= package.fields.keys():
         raise DamagedDebError(deb, "it does not say its name, version and architecture")
@@ -145,13 +140,21 @@ def unpack(path: Path, package: Package, spool: IO[bytes]) -> list[Entry]:
     Installed-Size can have.
     """
     start = spool.seek(0, os.SEEK_END)
-    with path.open("rb") as file:
-        try:
-            name, region = _find(file, "data.tar")
-            size = _spool(_decompress(name, region), spool, _limit(package), package.deb)
-            return _entries(Slice(spool.fileno(), start, size), package.deb)
-        except _DAMAGED as error:
-            raise DamagedDebError(package.deb, f"its data.tar {_fault(error)}") from error
+    with path.open("rb") as file, _faults_of(package.deb, "data.tar"):
+        size = _spool(_decompress(*_find(file, "data.tar")), spool, _limit(package), package.deb)
+        return _entries(Slice(spool.fileno(), start, size), package.deb)
+
+
+@contextlib.contextmanager
+def _faults_of(deb: str, part: str) -> Iterator[None]:
+    """What the readers of a part complain about, as a DamagedDebError; a full disk stays what it is."""
+    try:
+        yield
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        fault = "is cut short" if isinstance(error, EOFError) else f"cannot be read: {error}"
+        raise DamagedDebError(deb, f"its {part} {error if isinstance(error, TarError) else fault}") from error
 
 
 def _entries(archive: Slice, deb: str) -> list[Entry]:
@@ -259,9 +262,3 @@ def _decompress(name: str, region: _Region) -> IO[bytes]:
             return zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(source, read_across_frames=True)
         case other:
             raise TarError(f"is compressed as {other}, which deb(5) does not know")
-
-
-def _fault(error: Exception) -> str:
-    if isinstance(error, TarError):
-        return str(error)
-    return "is cut short" if isinstance(error, EOFError) else f"cannot be read: {error}"

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from cog_oci.errors import CogError
-from cog_oci.layers._deb import Package, read_package, unpack
+from cog_oci.layers._deb import Package, Slice, read_package, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,11 +130,14 @@ def merge(unpacked: Iterable[Unpacked], below: Mapping[str, Owned] | None = None
 
 
 def linked(entries: Iterable[Entry]) -> list[Entry]:
-    """The same entries, with files that share one content written as hard links to the first of them by path."""
-    groups: dict[Content, list[Entry]] = defaultdict(list)
+    """The same entries, with files that lie in one place written as hard links to the first of them by path.
+
+    Equal files of different packages stay apart, as they do for dpkg.
+    """
+    groups: dict[Slice, list[Entry]] = defaultdict(list)
     others = []
     for entry in entries:
-        if entry.content is not None and entry.content.size:
+        if isinstance(entry.content, Slice) and entry.content.size:
             groups[entry.content].append(entry)
         else:
             others.append(entry)

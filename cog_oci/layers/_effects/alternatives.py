@@ -83,7 +83,7 @@ def alternatives(tree: Tree, packages: Mapping[str, Package]) -> Iterator[Entry]
         yield from _links(name, group.link, best.path)
         for slave, link in sorted(group.slaves.items()):
             path = best.slaves.get(slave, ("", ""))[1]
-            if path.lstrip("/") in tree and path:
+            if path and path.lstrip("/") in tree:
                 yield from _links(slave, link, path)
         yield Entry.file(f"{_ADMIN}/{name}", _record(group, choices))
 

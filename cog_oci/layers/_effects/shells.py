@@ -28,7 +28,7 @@ def shells(tree: Tree, packages: Mapping[str, Package]) -> Iterator[Entry]:
         for row in tree.read(path).decode().splitlines():
             if shell := row.partition("#")[0]:
                 folder, _, name = shell.rpartition("/")
-                declared |= {shell: None, f"/{tree.resolve(folder)}/{name}": None}
+                declared |= {shell: None, f"/{tree.resolve(folder) or folder}/{name}": None}
     listed = template.splitlines()
     yield Entry.file("etc/shells", "".join(f"{row}\n" for row in [*listed, *(s for s in declared if s not in listed)]))
     yield Entry.file("var/lib/shells.state", "".join(f"{shell}\n" for shell in declared))
