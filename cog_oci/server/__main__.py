@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -23,8 +24,11 @@ def main() -> NoReturn:
         worker = spawn(settings.reference, os.environ)
     except (SettingsError, OSError) as error:
         sys.exit(f"ERROR: {error}")
+    gc.disable()  # what is imported stays: looking for garbage in it is a tenth of the start
     from cog_oci.server.serving import serve  # noqa: PLC0415 - takes 200 ms, in which the worker gets ahead
 
+    gc.freeze()
+    gc.enable()
     serve(settings, listener, worker)
     sys.exit(0)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ async def _serve(settings: Settings, listener: socket.socket, process: WorkerPro
     life = asyncio.create_task(service.worker.run(process))
     http = asyncio.create_task(_serve_http(settings, listener, service))
     stopping = asyncio.create_task(service.shutdown.wait())
+    warm = asyncio.create_task(asyncio.to_thread(import_module, "cog_oci.server.bodies"))  # before the first request
     drained = False
     try:
         await asyncio.wait([http, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -65,6 +67,7 @@ async def _serve(settings: Settings, listener: socket.socket, process: WorkerPro
         await http
     finally:
         stopping.cancel()
+        await warm
         ready_file.update(ready=False)
         await service.worker.stop(gently=drained)
         await life

@@ -83,21 +83,10 @@ def test_the_ocr_example_reads_a_picture(docker, ocr):
 
 @pytest.mark.root
 def test_the_ocr_example_fails_without_its_system_packages(docker, ocr):
-    # The same image without the layer of the system packages: its libraries are what the model needs.
     docker("load", "-i", str(ocr.archive))
-    missing = "import ctypes\ntry:\n ctypes.CDLL('libGL.so.1')\nexcept OSError: print('missing')\nelse: print('there')"
-    name = docker("create", "ocr:test", "python", "-c", missing).strip()
-    docker("rm", name)
+    script = "rm -f /usr/lib/x86_64-linux-gnu/libGL.so.1*; python -c 'import rapidocr_onnxruntime' 2>&1; true"
 
-    assert (
-        docker("run", "--rm", "--network=host", "--entrypoint", "python", "ocr:test", "-c", missing).strip() == "there"
-    )
-    hidden = ["--tmpfs", "/usr/lib/x86_64-linux-gnu/cog-test"]
-    script = "rm -f /usr/lib/x86_64-linux-gnu/libGL.so.1*; exec python -c 'import rapidocr_onnxruntime'"
-    done = docker(
-        "run", "--rm", "--network=host", *hidden, "--entrypoint", "sh", "ocr:test", "-c", script + " 2>&1 || true"
-    )
-    assert "libGL.so.1" in done
+    assert "libGL.so.1" in docker("run", "--rm", "--network=host", "--entrypoint", "sh", "ocr:test", "-c", script)
 
 
 def test_podman_loads_and_inspects_the_same_archive(filetype, tmp_path):
@@ -107,7 +96,8 @@ def test_podman_loads_and_inspects_the_same_archive(filetype, tmp_path):
     subprocess.run([*podman, "load", "-i", str(filetype.archive)], check=True, capture_output=True)
     found = subprocess.run([*podman, "image", "inspect", "filetype:test"], check=True, capture_output=True).stdout
 
-    assert json.loads(found)[0]["Digest"] == filetype.digest
+    raw = subprocess.run(["tar", "xOf", str(filetype.archive), "manifest.json"], capture_output=True, check=True).stdout
+    assert json.loads(found)[0]["Id"] == json.loads(raw)[0]["Config"].rpartition("/")[2]
 
 
 def test_skopeo_inspects_the_same_archive(filetype):

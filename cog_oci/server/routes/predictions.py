@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, Request, Response, request
 
-from cog_oci.server.bodies import BodyError, PredictionBody, parse_body
 from cog_oci.server.predictions import AtCapacityError, DuplicateError, UnavailableError
 from cog_oci.server.prefer import Preference, parse_prefer
 from cog_oci.server.routes._respond import json_answer, text_answer
 from cog_oci.server.validation import Problem
 
 if TYPE_CHECKING:
+    from cog_oci.server.bodies import PredictionBody
     from cog_oci.server.prediction import Prediction
     from cog_oci.server.service import Service
 
@@ -32,18 +32,16 @@ def routes(service: Service) -> Blueprint:
 
     @blueprint.post("/predictions")
     async def create() -> Response:
-        try:
-            body = parse_body(await _content(request), request.headers.get("Content-Type"))
-        except BodyError as error:
-            return text_answer(str(error), error.status)
+        body = await _body(request)
+        if isinstance(body, Response):
+            return body
         return await _run(service, body, body.id, _preference(request))
 
     @blueprint.put("/predictions/<id:identity>")
     async def create_once(identity: str) -> Response:
-        try:
-            body = parse_body(await _content(request), request.headers.get("Content-Type"))
-        except BodyError as error:
-            return text_answer(str(error), error.status)
+        body = await _body(request)
+        if isinstance(body, Response):
+            return body
         if body.id is not None and body.id != identity:
             return json_answer({"detail": [_ID_MISMATCH]}, 422)
         running = service.predictions.get(identity)
@@ -58,9 +56,15 @@ def routes(service: Service) -> Blueprint:
     return blueprint
 
 
-async def _content(incoming: Request) -> bytes:
+async def _body(incoming: Request) -> PredictionBody | Response:
+    """What the client asks for, or what is wrong with how it asks."""
+    from cog_oci.server.bodies import BodyError, parse_body  # noqa: PLC0415 - pydantic: not before it is needed
+
     content = await incoming.get_data(cache=False, as_text=False, parse_form_data=False)
-    return bytes(content)
+    try:
+        return parse_body(bytes(content), incoming.headers.get("Content-Type"))
+    except BodyError as error:
+        return text_answer(str(error), error.status)
 
 
 def _preference(incoming: Request) -> Preference:
