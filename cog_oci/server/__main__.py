@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 from typing import NoReturn
@@ -18,6 +19,7 @@ _BACKLOG = 2048
 
 def main() -> NoReturn:
     """Serve until told to stop; exit status 1 when the server cannot start."""
+    signal.signal(signal.SIGTERM, _quit)  # until the server can end in an orderly way; process 1 has no default action
     try:
         settings = read_settings(sys.argv[1:], os.environ)
         listener = _listen(settings)
@@ -30,6 +32,10 @@ def main() -> NoReturn:
     gc.freeze()
     gc.enable()
     serve(settings, listener, worker)
+    sys.exit(0)
+
+
+def _quit(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
     sys.exit(0)
 
 

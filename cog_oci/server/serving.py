@@ -109,6 +109,7 @@ def _handle_signals(settings: Settings, shutdown: asyncio.Event, interrupted: as
 async def _serve_http(settings: Settings, listener: socket.socket, service: Service) -> None:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = 2048
     config.accesslog = None
     config.errorlog = logging.getLogger("cog_oci.http")
     config.include_server_header = False

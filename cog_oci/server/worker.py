@@ -85,32 +85,47 @@ class Worker:
         self._connection: _Connection | None = None
         self._answers: list[asyncio.Future[str | None]] = []
         self._set_up = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._failure: str | None = None
 
     async def run(self, process: WorkerProcess) -> None:
         """Look after `process` and its successors until `stop`, or until there is no point in another one."""
         failures = 0
-        started_once = False
+        been_ready = False
         while True:
             end = await self._live(process)
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             came_up = self.state is State.READY
-            if not came_up and not started_once:
-                self._give_up(State.SETUP_FAILED, end)
-                return
-            started_once = True
+            been_ready = been_ready or came_up
             failures = 0 if came_up else failures + 1
-            if failures >= _RESTARTS:
-                self._give_up(State.DEFUNCT, end)
+            if not been_ready or failures >= _RESTARTS:
+                self._give_up(State.DEFUNCT if been_ready else State.SETUP_FAILED, end)
                 return
-            self._predictions.close(f"The worker crashed ({end}) and is being started again", f"Worker crashed: {end}")
-            log.error("worker crashed, starting it again: %s", end)
-            self.setup = Setup(datetime.now(UTC))
-            self._enter(State.STARTING)
-            await asyncio.sleep(0 if came_up else 2.0**failures / 4)
+            next_process = await self._start_again(end, delay=0 if came_up else 2.0**failures / 4)
+            if next_process is None:
+                return
+            process = next_process
+
+    async def _start_again(self, end: str, delay: float) -> WorkerProcess | None:
+        """Another worker in place of one that ended like `end`; None when there cannot be one."""
+        self._predictions.close(f"The worker crashed ({end}) and is being started again", f"Worker crashed: {end}")
+        log.error("worker crashed, starting it again: %s", end)
+        self.setup = Setup(datetime.now(UTC))
+        self._enter(State.STARTING)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay)
+        if self._stopping.is_set():
+            return None
+        try:
             process = await asyncio.to_thread(self._respawn)
+        except OSError as error:
+            self._give_up(State.DEFUNCT, str(error))
+            return None
+        if self._stopping.is_set():
+            await asyncio.to_thread(process.end)
+            return None
+        return process
 
     def _give_up(self, state: State, end: str) -> None:
         failure = self._failure or f"worker crashed: {end}"
@@ -133,7 +148,7 @@ class Worker:
 
     async def stop(self, *, gently: bool) -> None:
         """End the worker; `gently` lets one that is idle close what it has open."""
-        self._stopping = True
+        self._stopping.set()
         process, connection = self._process, self._connection
         if process is None:
             return

@@ -69,13 +69,18 @@ class AsyncPredictions:
     def _start(self, request: Predict) -> None:
         task = self._loop.create_task(self._predict(request))
         self._tasks[request.id] = task
-        task.add_done_callback(
-            lambda ended: self._tasks.pop(request.id) if self._tasks.get(request.id) is ended else None
-        )
+        task.add_done_callback(lambda ended: self._ended(request, ended))
+
+    def _ended(self, request: Predict, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(request.id) is task:
+            del self._tasks[request.id]
+        if task.cancelled() and self._desk is not None:  # before its first step, so it could not say so itself
+            self._canceled.discard(request.id)
+            Task(self._desk, request).close("canceled")
 
     def _cancel(self, prediction: str) -> None:
         task = self._tasks.get(prediction)
-        if task is not None:
+        if task is not None and not task.done():
             self._canceled.add(prediction)
             task.cancel()
 

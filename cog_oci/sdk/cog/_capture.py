@@ -83,6 +83,15 @@ class Capture:
         if self._pipes:
             threading.Thread(target=self._pump, name="cog-pipes", daemon=True).start()
         _let_threads_inherit()
+        os.register_at_fork(after_in_child=self._leave)
+
+    def _leave(self) -> None:
+        """In a forked child: print through the descriptors, which this process goes on reading."""
+        self._channel.abandon()
+        for name, fd in (("stdout", 1), ("stderr", 2)):
+            if isinstance(getattr(sys, name), _Stream):
+                raw = io.FileIO(fd, "wb", closefd=False)
+                setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True))
 
     def open(self, prediction: str, *, alone: bool) -> Sink:
         """The calling context prints for `prediction` from now on; with `alone`, so does everything without a name."""

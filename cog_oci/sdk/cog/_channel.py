@@ -38,6 +38,10 @@ class Channel:
         finally:
             self._interrupts.release()
 
+    def abandon(self) -> None:
+        """In a forked child, which shares the socket: two who write to it would garble each other's frames."""
+        self._socket.close()
+
     def receive(self) -> Iterator[list[_wire.Message]]:
         """The messages, in the batches in which they arrive, until the other side has gone."""
         decoder = _wire.Decoder()

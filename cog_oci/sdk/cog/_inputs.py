@@ -38,7 +38,7 @@ class Signature:
         self._name = run.__qualname__
         self._parameters = [
             parameter
-            for parameter in inspect.signature(run).parameters.values()
+            for parameter in _signature(run).parameters.values()
             if parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
         ]
         self._types = {p.name: _evaluate(p.annotation, run) for p in self._parameters}
@@ -72,6 +72,15 @@ class Signature:
         if missing:
             raise TypeError(_missing_text(self._name, missing))
         return arguments
+
+
+def _signature(run: Callable[..., Any]) -> inspect.Signature:
+    """As `inspect.signature`, but a name that only type checkers know is no error where annotations are lazy."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format  # noqa: PLC0415 - new in 3.14
+
+        return inspect.signature(run, annotation_format=Format.FORWARDREF)
+    return inspect.signature(run)
 
 
 def _default(parameter: inspect.Parameter) -> Any:

@@ -11,7 +11,7 @@ from .exceptions import CancelationException
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "Run"]
 
 T = TypeVar("T")
 
@@ -19,12 +19,20 @@ SIGNAL = signal.SIGURG
 """Harmless where it meets no handler (its default is to be ignored), and hardly any program uses it."""
 
 
+class Run:
+    """One call that may be interrupted; a request that comes too late finds its run ended, and no other."""
+
+    __slots__ = ("wanted",)
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+
 class Interrupts:
     """Raises CancelationException in the prediction that runs on the main thread, once, and in nothing else."""
 
     def __init__(self) -> None:
-        self._running: str | None = None
-        self._wanted: set[str] = set()
+        self._running: Run | None = None
         self._held = 0
         self._late = False
         self._main = threading.main_thread().ident or 0
@@ -33,25 +41,19 @@ class Interrupts:
         """Take over the signal. Must be called on the main thread."""
         signal.signal(SIGNAL, self._on_signal)
 
-    def request(self, prediction: str) -> None:
-        """Cancel `prediction`, now or when it starts. May be called on any thread."""
-        self._wanted.add(prediction)
+    def request(self, run: Run) -> None:
+        """Interrupt `run`, now or when it starts. May be called on any thread."""
+        run.wanted = True
         signal.pthread_kill(self._main, SIGNAL)
 
-    def call(self, prediction: str, function: Callable[[], T]) -> T:
+    def call(self, run: Run, function: Callable[[], T]) -> T:
         """`function()`, on the main thread; raises CancelationException when it is interrupted."""
         try:
-            self._running = prediction
+            self._running = run
             self._raise_if_wanted()
             return function()
         finally:
             self._running = None
-
-    def forget(self, prediction: str) -> bool:
-        """The prediction has ended. Whether its end was asked for."""
-        asked = prediction in self._wanted
-        self._wanted.discard(prediction)
-        return asked
 
     def hold(self) -> None:
         """Until `release()`, the main thread is doing something that must not be left half done."""
@@ -73,6 +75,6 @@ class Interrupts:
             self._raise_if_wanted()
 
     def _raise_if_wanted(self) -> None:
-        if self._running is not None and self._running in self._wanted:
+        if self._running is not None and self._running.wanted:
             self._running = None  # raised once: what handles it may clean up undisturbed
             raise CancelationException("Prediction was canceled")

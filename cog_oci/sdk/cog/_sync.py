@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from ._interrupts import Run
 from ._task import Desk, Task
 from .exceptions import CancelationException
 
@@ -28,6 +29,7 @@ class SyncPredictions:
         self._model = model
         self._interrupts = interrupts
         self._requests: SimpleQueue[Predict | None] = SimpleQueue()
+        self._runs: dict[str, Run] = {}
 
     def set_up(self) -> None:
         """Run the model's setup. Raises what it raises."""
@@ -36,11 +38,14 @@ class SyncPredictions:
 
     def submit(self, request: Predict) -> None:
         """Run a prediction when those before it have ended."""
+        self._runs[request.id] = Run()
         self._requests.put(request)
 
     def cancel(self, prediction: str) -> None:
         """End a prediction, with CancelationException if it has begun."""
-        self._interrupts.request(prediction)
+        run = self._runs.get(prediction)
+        if run is not None:
+            self._interrupts.request(run)
 
     def stop(self) -> None:
         """Return from `serve` when what was submitted has ended."""
@@ -64,15 +69,16 @@ class SyncPredictions:
             self._predict(desk, request)
 
     def _predict(self, desk: Desk, request: Predict) -> None:
-        task = Task(desk, request)
+        task, run = Task(desk, request), self._runs[request.id]
         status, output, problem = "succeeded", None, None
         try:
-            output = self._interrupts.call(task.id, lambda: self._run(task))
+            output = self._interrupts.call(run, lambda: self._run(task))
         except CancelationException:
             status = "canceled"
         except BaseException as error:  # noqa: BLE001 - whatever the model raises ends the prediction, not the worker
             status, problem = "failed", error
-        if self._interrupts.forget(task.id):
+        del self._runs[request.id]
+        if run.wanted:
             status, problem = "canceled", None
         task.close(status, output, problem)
 

@@ -84,7 +84,8 @@ class Task:
         predict_time = time.perf_counter() - self._clock
         if self._sink is not None:
             self._desk.capture.close(self._sink)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder.exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
         field = error.field if isinstance(error, InvalidInputError) else None
         text = None if error is None else describe(error)
         self._report(Done(self.id, status, predict_time, output, self._streamed, text, field))

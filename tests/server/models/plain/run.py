@@ -68,6 +68,14 @@ class Runner(BaseRunner):
             time.sleep(30)
         os._exit(7)
 
+    def fork(self, text, seconds):
+        print("parent")
+        if os.fork() == 0:
+            print("child " * 20_000)
+            os._exit(0)
+        print("parent " * 20_000)
+        os.wait()
+
     def mixed(self, text, seconds):
         print("one")
         subprocess.run(["echo", "two"], check=True)
