@@ -86,7 +86,7 @@ class Package:
         return frozenset(re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", self.fields.get("Replaces", "")))
 
     def script(self, name: str) -> str:
-        """The text of a maintainer script, empty when the package has none."""
+        """The text of a maintainer script or another member of control.tar, empty when the package has none."""
         file = self.files.get(name)
         return "" if file is None else file.data.decode("utf-8", "surrogateescape")
 

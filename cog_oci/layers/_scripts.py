@@ -88,15 +88,17 @@ _SNIPPET = re.compile(
     r"^# Automatically added by (\w+)[^\n]*\n(.*?)^# End automatically added section[^\n]*$", re.DOTALL | re.MULTILINE
 )
 _TEST = r"(?:\[\ [^`;&|()]*\]|test\ [^`;&|()]*|dpkg\ --compare-versions\ [^`;&|()]*)"
+_ARGUMENT = r"(?:\*|(?:abort-|failed-)?(?:install|configure|upgrade|remove|deconfigure)|triggered|reconfigure)"
+"""What dpkg calls scripts with (Policy 6.5), as patterns of `case "$1"`."""
 _HARMLESS_LINES = re.compile(
     rf"""
     set\ -e | :|true | exit\ [01] | fi|else|then|esac|;; | \#DEBHELPER\#
     | (?:el)?if\ {_TEST}(?:\s*(?:&&|\|\|)\s*{_TEST})*\s*(?:;\s*then)?
     | case\ "?\$1"?\ in
-    | \(?[a-z*|\ -]+\)(?:\s*;;)?
+    | \(?{_ARGUMENT}(?:\ ?\|\ ?{_ARGUMENT})*\)(?:\s*(?::\s*)?;;)?
     | dpkg-maintscript-helper\ [^;&|`]*
     | update-alternatives\ --remove\ [^;&|`$]*
-    | echo\ "[^`$]*(?:\$1[^`$]*)?"\ >&2
+    | echo\ "(?:[^`$"\\]|\\.|\$[1@*])*"\ >\ ?&2
     """,
     re.VERBOSE,
 )

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["FileConflictError", "Owned", "Unpacked", "linked", "merge", "placed", "slimmed", "unpack_all"]
 
 _THREADS = 2
-_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32", "var/run", "var/lock")
-"""Directories of packages that are links in every image: into /usr, and into /run."""
+_LINKS = {
+    **{name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32")},
+    "var/run": "run",
+    "var/lock": "run/lock",
+}
+"""Directories of packages that are links in every image, and where they lead."""
 
-_BEHIND_LINK = re.compile("|".join(f"{re.escape(link)}/" for link in _LINKS))
+_BEHIND_LINK = re.compile("|".join(f"{link}/" for link in _LINKS))
 _LEFT_OUT = re.compile(
     r"""usr/share/(?:
         man/.+                          # manual pages: read where they are installed for people
@@ -105,9 +109,8 @@ def unpack_all(debs: Sequence[Deb], store: Store) -> Iterator[list[Unpacked]]:
 
 def placed(path: str) -> str:
     """Where a package's path is in the image: what it has behind the links into /usr and /run is there."""
-    if _BEHIND_LINK.match(path) is None:
-        return path
-    return path.removeprefix("var/") if path.startswith("var/") else f"usr/{path}"
+    found = _BEHIND_LINK.match(path)
+    return path if found is None else f"{_LINKS[found[0][:-1]]}/{path[found.end() :]}"
 
 
 def slimmed(path: str) -> bool:

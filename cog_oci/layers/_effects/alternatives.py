@@ -1,7 +1,8 @@
 """Alternatives: the links that update-alternatives(1) makes for the calls in the packages' postinst scripts.
 
 Interpreted are literal calls, `--install LINK NAME PATH PRIORITY` with `--slave LINK NAME PATH`; that a script has no
-other is checked beforehand. Everything is in automatic mode: the highest priority wins, of equal ones the first path.
+other is checked beforehand. Everything is in automatic mode: the highest priority wins, of equal ones the first to be
+installed; packages count as installed by name.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def alternatives(tree: Tree, packages: Mapping[str, Package]) -> Iterator[Entry]
                 group.slaves |= {name: link for name, (link, _) in choice.slaves.items()}
     for name, group in sorted(groups.items()):
         choices = sorted(group.choices.values(), key=lambda choice: choice.path)
-        best = max(choices, key=lambda choice: choice.priority)
+        best = max(group.choices.values(), key=lambda choice: choice.priority)
         yield from _links(name, group.link, best.path)
         for slave, link in sorted(group.slaves.items()):
             path = best.slaves.get(slave, ("", ""))[1]

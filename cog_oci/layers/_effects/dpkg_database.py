@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cog_oci.layers._deb import Package
+    from cog_oci.layers._tar import Content
     from cog_oci.layers._unpack import Unpacked
 
 __all__ = ["dpkg_database"]
@@ -51,6 +52,15 @@ def _info(one: Unpacked) -> Iterator[Entry]:
     for name, file in one.package.files.items():
         if name != "control":
             yield Entry(path=f"{prefix}.{name}", mode=file.mode, content=Bytes(file.data))
+    if "md5sums" not in one.package.files:
+        # dpkg makes up for packages that bring none; `dpkg --audit` complains when it is missing.
+        ours = set(one.package.script("conffiles").split("\n"))
+        rows = (
+            f"{_md5(entry.content)}  {entry.path}\n"
+            for entry in one.entries
+            if entry.content is not None and f"/{entry.path}" not in ours
+        )
+        yield Entry.file(f"{prefix}.md5sums", "".join(rows).encode("utf-8", "surrogateescape"))
 
 
 def _status(one: Unpacked) -> str:
@@ -72,18 +82,16 @@ def _value(name: str, value: str) -> str:
 
 def _conffiles(one: Unpacked) -> list[tuple[str, str]]:
     """Configuration files and the MD5 of their contents as shipped, by which dpkg sees a user's changes."""
-    file = one.package.files.get("conffiles")
-    if file is None:
-        return []
     contents = {f"/{entry.path}": entry.content for entry in one.entries if entry.content is not None}
-    rows = []
-    for path in file.data.decode("utf-8", "surrogateescape").split("\n"):
-        if path in contents:
-            digest = hashlib.md5(usedforsecurity=False)
-            for chunk in contents[path].chunks():
-                digest.update(chunk)
-            rows.append((path, digest.hexdigest()))
-    return rows
+    paths = one.package.script("conffiles").split("\n")
+    return [(path, _md5(contents[path])) for path in paths if path in contents]
+
+
+def _md5(content: Content) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in content.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _triggers(packages: Sequence[Package]) -> Iterator[Entry]:

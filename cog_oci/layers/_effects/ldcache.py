@@ -96,12 +96,12 @@ def _order(soname: str) -> list[tuple[bool, int]]:
 def _strings(texts: Iterable[str], start: int) -> tuple[bytes, dict[str, int]]:
     """NUL-terminated strings, one that ends another sharing its bytes, and where each begins.
 
-    Sorted from their ends, a longer one before those it ends in: so each stands right behind what it can share.
+    Sorted downwards from their ends, a longer one before those it ends in: each stands right behind what it shares.
     """
     table = bytearray()
     offsets: dict[str, int] = {}
     host = b""
-    for data in sorted((text.encode() for text in texts), key=lambda data: [*data[::-1], 0x100]):
+    for data in sorted((text.encode() for text in texts), key=lambda data: [*(-c for c in data[::-1]), 1]):
         if not host.endswith(data):
             table += data + b"\0"
             host = data
