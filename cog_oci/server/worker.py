@@ -102,7 +102,7 @@ class Worker:
             if not been_ready or failures >= _RESTARTS:
                 self._give_up(State.DEFUNCT if been_ready else State.SETUP_FAILED, end)
                 return
-            next_process = await self._start_again(end, delay=0 if came_up else 2.0**failures / 4)
+            next_process = await self._start_again(end, delay=0 if came_up else 2.0**failures / 8)
             if next_process is None:
                 return
             process = next_process

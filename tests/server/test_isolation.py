@@ -41,19 +41,16 @@ def test_the_server_runs_from_a_folder_of_its_own_as_in_an_image(tmp_path):
         assert event(server, "setup succeeded")
 
 
-@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("version", ["3.10", "3.13", "3.14"])
 def test_the_model_may_run_on_any_python(version):
-    find = ["uv", "python", "find", "--no-python-downloads", "--no-project", version]
-    python = subprocess.run(find, capture_output=True, text=True, check=False).stdout.strip()
-    if not python:
+    python = _find_python(version)
+    if python is None:
         pytest.skip(f"there is no Python {version} here")
     with live_server("types", COG_OCI_PYTHON=python) as server:
         assert server.health()["version"]["python"].startswith(version)
         output = server.predict(path="data:,hello", file="data:,there", secret="s")["output"]
         assert (output["path"][1], output["file"], output["secret"]) == ("hello", "there", ["**********", "s"])
         assert server.end() == 0
-    with live_server("several", COG_OCI_PYTHON=python) as server:
-        assert server.predict(name="x")["logs"] == "begin x\nend x\n"
 
 
 def test_cogs_own_command_line_starts_this_server(tmp_path):
@@ -62,6 +59,18 @@ def test_cogs_own_command_line_starts_this_server(tmp_path):
     with live_server("plain", command=command, PYTHONPATH=str(image / "sdk")) as server:
         assert server.predict(text="x")["output"] == "hello x"
         assert server.end() == 0
+
+
+def _find_python(version: str) -> str | None:
+    """An interpreter of this version: on PATH, or one that pyenv keeps."""
+    candidates = [
+        shutil.which(f"python{version}") or "",
+        *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")),
+    ]
+    for python in filter(None, candidates):
+        if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return python
+    return None
 
 
 def _image(root: Path) -> Path:
