@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,8 @@ main(arguments[0], *map(int, arguments[1:4]), arguments[4])
 class WorkerProcess:
     """A worker that has been started; it leads a process group of its own."""
 
+    started: float
+    """Seconds since 1970."""
     popen: subprocess.Popen[bytes]
     connection: socket.socket
     stdout: int
@@ -85,6 +88,7 @@ def spawn(reference: str, environment: Mapping[str, str]) -> WorkerProcess:
     stdout_read, stdout_write = _pipe()
     stderr_read, stderr_write = _pipe()
     folder = Path(tempfile.mkdtemp(prefix="cog-"))
+    started = time.time()
     passed = (theirs.fileno(), stdout_read, stderr_read)
     try:
         popen = subprocess.Popen(
@@ -104,7 +108,7 @@ def spawn(reference: str, environment: Mapping[str, str]) -> WorkerProcess:
         os.close(stdout_write)
         os.close(stderr_write)
     ours.setblocking(False)
-    return WorkerProcess(popen, ours, stdout_read, stderr_read, folder)
+    return WorkerProcess(started, popen, ours, stdout_read, stderr_read, folder)
 
 
 def _pipe() -> tuple[int, int]:

@@ -15,7 +15,7 @@ import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
-from cog_oci.server import logs
+from cog_oci.server import connections, logs
 from cog_oci.server.app import create_app
 from cog_oci.server.health import Health
 from cog_oci.server.journal import journal
@@ -117,4 +117,5 @@ async def _serve_http(settings: Settings, listener: socket.socket, service: Serv
     config.keep_alive_max_requests = 1 << 62
     config.h11_max_incomplete_size = 64 << 10
     config.graceful_timeout = _AGES if settings.drain_timeout is None else settings.drain_timeout + 5.0
+    connections.install()
     await hypercorn_serve(create_app(service), config, shutdown_trigger=service.shutdown.wait)

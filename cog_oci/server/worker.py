@@ -170,6 +170,7 @@ class Worker:
         """From the first message of a worker to its end; how it ended."""
         loop = asyncio.get_running_loop()
         self._process, self._failure = process, None
+        self.setup = Setup(datetime.fromtimestamp(process.started, UTC))
         self._set_up.clear()
         # Known before it is made: a worker that is quick has said it is ready by the time the call returns.
         connection = self._connection = _Connection(self._handle)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 JSON = {"Content-Type": "application/json"}
 
@@ -98,6 +101,17 @@ def test_a_body_over_100_mib_is_refused_before_it_is_read(plain):
     assert answer.status == 413
     assert answer.read() == b"Failed to buffer the request body: length limit exceeded"
     connection.close()
+
+
+def test_the_connection_of_a_client_that_has_gone_is_let_go_at_once(plain):
+    descriptors = Path(f"/proc/{plain.popen.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    for _ in range(30):
+        requests.get(f"{plain.url}/health-check", timeout=10).close()
+    end = time.monotonic() + 3
+    while len(list(descriptors.iterdir())) > before + 3:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_large_body_and_a_large_answer_pass(plain):
