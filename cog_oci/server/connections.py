@@ -30,4 +30,4 @@ class _Connection(TCPServer):
 
 def install() -> None:
     """Make Hypercorn use these connections in this process."""
-    run.TCPServer = _Connection  # type: ignore[misc, attr-defined]  # Hypercorn has no other place to say so
+    run.TCPServer = _Connection  # type: ignore[attr-defined]  # Hypercorn has no other place to say so

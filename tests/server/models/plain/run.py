@@ -73,8 +73,8 @@ class Runner(BaseRunner):
         if os.fork() == 0:
             print("child " * 20_000)
             os._exit(0)
-        print("parent " * 20_000)
         os.wait()
+        print("parent " * 20_000)
 
     def mixed(self, text, seconds):
         print("one")
