@@ -85,6 +85,17 @@ def test_only_literal_calls_are_interpreted(line):
     assert parse_call(line) is None
 
 
+def test_a_comment_ends_a_call_and_continues_nothing(store):
+    script = (
+        "update-alternatives --quiet \\\n  --install /usr/bin/cc cc /usr/bin/gcc 20 \\\n  # --slave x \\\n"
+        "update-alternatives --install /usr/bin/c99 c99 /usr/bin/gcc 20\n"
+    )
+
+    found = entries_of(store, deb("gcc", {"usr/bin/gcc": file(b"g")}, scripts={"postinst": script}))
+
+    assert {"usr/bin/cc", "usr/bin/c99"} <= set(found)
+
+
 def test_what_follows_a_call_on_its_line_does_not_belong_to_it():
     line = "update-alternatives --install /usr/bin/x x /usr/bin/y -5 || true"
 

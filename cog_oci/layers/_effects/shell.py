@@ -8,10 +8,21 @@ __all__ = ["heredoc", "logical_lines"]
 
 
 def logical_lines(script: str) -> list[str]:
-    """The lines that do something: continued ones joined, comments and empty lines dropped, blanks around removed."""
-    joined = re.sub(r"\\\n\s*", " ", script)
-    lines = (line.strip() for line in joined.split("\n"))
-    return [line for line in lines if line and not line.startswith("#")]
+    """The lines that do something: continued ones joined, comments and empty lines dropped, blanks around removed.
+
+    A backslash at the end of a comment continues nothing (POSIX.1 shell, 2.3, rule 9).
+    """
+    lines: list[str] = []
+    continued = False
+    for row in script.split("\n"):
+        is_comment = row.lstrip().startswith("#")
+        text = "" if is_comment else row.removesuffix("\\").strip()
+        if continued:
+            lines[-1] = f"{lines[-1]} {text}".rstrip()
+        else:
+            lines.append(text)
+        continued = row.endswith("\\") and not is_comment
+    return [line for line in lines if line]
 
 
 def heredoc(script: str, target: str) -> bytes | None:
