@@ -5,7 +5,6 @@ Slim as Debian's own slim images are: what only people read is left out, licence
 
 from __future__ import annotations
 
-import os
 import queue
 import re
 import tempfile
@@ -145,7 +144,7 @@ def linked(entries: Iterable[Entry]) -> list[Entry]:
         else:
             others.append(entry)
     for group in groups.values():
-        first, *rest = sorted(group, key=lambda entry: os.fsencode(entry.path))
+        first, *rest = sorted(group, key=lambda entry: entry.path.encode("utf-8", "surrogateescape"))
         others.append(first)
         others += (replace(entry, kind="hardlink", content=None, target=first.path) for entry in rest)
     return others

@@ -49,7 +49,7 @@ class CodeLayer:
     @cached_property
     def recipe(self) -> str:
         """By the path, mode and content of every file."""
-        rows = [(e.path, e.kind, e.mode, e.target, _digest(e)) for e in self._entries]
+        rows = [(_hex(e.path), e.kind, e.mode, _hex(e.target), _digest(e)) for e in self._entries]
         return recipe("code", _VERSION, files=sorted(rows))
 
     @contextmanager
@@ -70,7 +70,7 @@ class CodeLayer:
         with os.scandir(folder) as found:
             items = sorted(found, key=lambda item: os.fsencode(item.name))
         for item in items:
-            path = prefix + item.name
+            path = prefix + _utf8(item.name)
             if path in _NEVER or folder / item.name in self.leave_out:
                 continue
             excluded = ignore.excludes(path)
@@ -87,12 +87,21 @@ class CodeLayer:
     def _entry(self, file: Path, path: str) -> Entry:
         status = file.lstat()
         if stat.S_ISLNK(status.st_mode):
-            return Entry.symlink(path, os.readlink(file))  # noqa: PTH115 - Path would rewrite `./x` to `x`
+            return Entry.symlink(path, _utf8(os.readlink(file)))  # noqa: PTH115 - Path would rewrite `./x` to `x`
         if not stat.S_ISREG(status.st_mode):
             raise CogError(f"{file} is neither a file, a folder nor a link", hint="name it in .dockerignore")
         # What the umask or a checkout did to the other bits must not reach the image.
         mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
         return Entry(path=path, mode=mode, content=OnDisk(file, status.st_size))
+
+
+def _utf8(name: str) -> str:
+    """A name as UTF-8 has it, whatever the locale made of its bytes; what is not UTF-8 keeps its bytes (PEP 383)."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _hex(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").hex()
 
 
 def _digest(entry: Entry) -> str:

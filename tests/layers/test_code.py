@@ -94,3 +94,13 @@ def test_a_file_is_kept_below_a_folder_that_is_ignored_but_for_it(tmp_path):
     (tmp_path / ".dockerignore").write_text("data\n!data/keep.bin\n.dockerignore\n")
 
     assert set(paths(tmp_path)) == {"src", "src/data", "src/data/keep.bin"}
+
+
+def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
+    (tmp_path / "café").write_text("y")
+
+    found = paths(tmp_path)
+
+    assert {path.encode("utf-8", "surrogateescape") for path in found} == {b"src", b"src/caf\xe9", "src/café".encode()}
+    assert len(CodeLayer(tmp_path, None).recipe) == 64
