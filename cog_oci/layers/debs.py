@@ -9,20 +9,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from cog_oci.layers import recipe
-from cog_oci.layers._deb import read_package
-from cog_oci.layers._effects import effects
-from cog_oci.layers._scripts import UnknownScriptError, check
-from cog_oci.layers._unpack import linked, merge, unpack_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cog_oci.layers._tar import Entry
-    from cog_oci.layers._unpack import Owned
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
-__all__ = ["DebLayer", "UnknownScriptError", "check_scripts"]
+__all__ = ["DebLayer", "check_scripts"]
 
 _VERSION = 1
 
@@ -61,32 +56,16 @@ class DebLayer:
 
         Raises DamagedDebError, FileConflictError and UnknownScriptError, each naming the package.
         """
-        with unpack_all(self.artifacts, store) as unpacked:
-            for one in unpacked:
-                check(one.package)
-            below, own = unpacked[: len(self.below)], unpacked[len(self.below) :]
-            before = merge(below)
-            after = merge(own, before)
-            known = effects(before, below) if below else {}
-            added = {path: entry for path, entry in effects(after, unpacked).items() if known.get(path) != entry}
-            new = {path: owned.entry for path, owned in after.items() if before.get(path) is not owned}
-            yield linked({**_directories(new | added, after, known), **new, **added}.values())
+        from cog_oci.layers._configure import configured  # noqa: PLC0415 - a layer that is known opens nothing
+
+        with configured(self.debs, self.below, store) as entries:
+            yield entries
 
 
 def check_scripts(debs: Iterable[Deb], store: Store) -> None:
     """Raise UnknownScriptError for the first package, by name, whose scripts do what is not computed here."""
+    from cog_oci.layers._deb import read_package  # noqa: PLC0415 - only a lock asks
+    from cog_oci.layers._scripts import check  # noqa: PLC0415
+
     for deb in sorted(debs, key=lambda deb: deb.name):
         check(read_package(store.path(deb.digest), PurePosixPath(deb.file).name))
-
-
-def _directories(new: Iterable[str], after: dict[str, Owned], known: dict[str, Entry]) -> dict[str, Entry]:
-    """The directories above these paths that lie below this layer: without them here, their modes would be lost."""
-    found: dict[str, Entry] = {}
-    for path in new:
-        for parent in PurePosixPath(path).parents:
-            above = str(parent)
-            if above in known:
-                found[above] = known[above]
-            elif above in after:
-                found[above] = after[above].entry
-    return found

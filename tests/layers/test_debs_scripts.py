@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cog_oci.layers._deb import ControlFile, Package
-from cog_oci.layers._scripts import check
-from cog_oci.layers.debs import DebLayer, UnknownScriptError, check_scripts
+from cog_oci.layers._scripts import UnknownScriptError, check
+from cog_oci.layers.debs import DebLayer, check_scripts
 from tests.layers.deb_builder import deb, keep
 
 BOILERPLATE = """#!/bin/sh

@@ -1,0 +1,49 @@
+"""Debs unpacked and, without running anything, configured: the entries of one layer on top of another."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from cog_oci.layers._effects import effects
+from cog_oci.layers._scripts import check
+from cog_oci.layers._unpack import linked, merge, unpack_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cog_oci.layers._tar import Entry
+    from cog_oci.layers._unpack import Owned
+    from cog_oci.lock import Deb
+    from cog_oci.store import Store
+
+__all__ = ["configured"]
+
+
+@contextmanager
+def configured(debs: Sequence[Deb], below: Sequence[Deb], store: Store) -> Iterator[Iterable[Entry]]:
+    """The files of `debs`, and the effects of all packages that differ from those of the packages `below` alone."""
+    with unpack_all((*below, *debs), store) as unpacked:
+        for one in unpacked:
+            check(one.package)
+        under, own = unpacked[: len(below)], unpacked[len(below) :]
+        before = merge(under)
+        after = merge(own, before)
+        known = effects(before, under) if under else {}
+        added = {path: entry for path, entry in effects(after, unpacked).items() if known.get(path) != entry}
+        new = {path: owned.entry for path, owned in after.items() if before.get(path) is not owned}
+        yield linked({**_directories(new | added, after, known), **new, **added}.values())
+
+
+def _directories(new: Iterable[str], after: dict[str, Owned], known: dict[str, Entry]) -> dict[str, Entry]:
+    """The directories above these paths that lie below this layer: without them here, their modes would be lost."""
+    found: dict[str, Entry] = {}
+    for path in new:
+        for parent in PurePosixPath(path).parents:
+            above = str(parent)
+            if above in known:
+                found[above] = known[above]
+            elif above in after:
+                found[above] = after[above].entry
+    return found
