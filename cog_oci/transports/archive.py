@@ -67,7 +67,10 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         # Unbuffered: blobs go from file to file inside the kernel, past any buffer of ours.
         with temporary.open("wb", buffering=0) as file:
             yield file
-        temporary.replace(path)
+        # Not renamed over the old one: ext4 would then write all of the new one to disk before it goes on. Whoever
+        # looks in between finds nothing, never a part.
+        path.unlink(missing_ok=True)
+        temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
 
