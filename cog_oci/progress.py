@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["SILENT", "Progress", "Task"]
+__all__ = ["SILENT", "Progress", "Silent", "Task"]
 
 
 class Task(Protocol):
@@ -33,17 +33,18 @@ class Progress(Protocol):
         """Begin a piece of work of `total` bytes, where known."""
 
 
-class _Silent:
+class Silent:
     """Nobody is watching."""
 
     def say(self, text: str) -> None:
-        pass
+        """Nothing."""
 
     def task(self, name: str, total: int | None = None) -> Task:  # noqa: ARG002 - the protocol's names
+        """Itself: a piece of work that nobody watches either."""
         return self
 
     def advance(self, size: int) -> None:
-        pass
+        """Nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,4 +55,4 @@ class _Silent:
         pass
 
 
-SILENT: Progress = _Silent()
+SILENT: Progress = Silent()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from cog_oci.progress import Silent
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
@@ -44,25 +46,11 @@ def watching() -> Iterator[Progress]:
         yield _Terminal(bars)
 
 
-class _Lines:
+class _Lines(Silent):
     """One line a step; what moves bytes says nothing."""
 
     def say(self, text: str) -> None:
         click.echo(text, err=True)
-
-    def task(self, name: str, total: int | None = None) -> Task:  # noqa: ARG002 - the protocol's names
-        return self
-
-    def advance(self, size: int) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
 
 class _Terminal:
