@@ -13,7 +13,7 @@ from cog_oci.schema._source import Module, Project, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Class", "Expression", "Function", "Names", "Package", "Symbol", "Target"]
+__all__ = ["Class", "Expression", "Function", "Names", "Package", "Symbol", "Target", "near"]
 
 MAX_HOPS = 64
 """How many aliases and imports a name may go through; more is a circle."""
@@ -115,9 +115,13 @@ class Names:
                 place = place.parent
             if hasattr(builtins, name):
                 return Symbol(f"builtins.{name}")
-            raise Unreadable(scope.module, at, f"'{name}' is not defined{_near(name, scope)}")
+            raise Unreadable(scope.module, at, f"'{name}' is not defined{near(name, scope)}")
         finally:
             self._hops -= 1
+
+    def find_in(self, scope: Scope, name: str) -> Target | None:
+        """What a module or class itself binds a name to, None if nothing."""
+        return self._bound(name, scope)
 
     def resolve(self, node: ast.expr, scope: Scope) -> Target:
         """What a name or dotted name refers to; any other expression stands for itself."""
@@ -153,6 +157,11 @@ class Names:
             yield each
             bases = [self.base(each, base) for base in each.node.bases]
             pending += [base for base in reversed(bases) if isinstance(base, Class)]
+
+    def inherits(self, owner: Class, module: str) -> bool:
+        """Whether a class has, directly or not, a base from that module outside of the project."""
+        bases = (self.base(each, base) for each in self.lineage(owner) for base in each.node.bases)
+        return any(isinstance(base, Symbol) and base.module == module for base in bases)
 
     def base(self, owner: Class, base: ast.expr) -> Target | None:
         """What a base in a class statement refers to (`Base[T]` to `Base`); None if that can't be told."""
@@ -235,8 +244,8 @@ class Names:
             return inner
         if source is None:
             return Symbol(f"{module}.{name}" if module else name)
-        near = _near(name, self.module_scope(source))
-        raise Unreadable(scope.module, at, f"{source.file} defines no '{name}'{near}")
+        suggestion = near(name, self.module_scope(source))
+        raise Unreadable(scope.module, at, f"{source.file} defines no '{name}'{suggestion}")
 
     def _in_module(self, source: Module, name: str, scope: Scope, at: ast.AST) -> Target | None:
         self._hops += 1
@@ -267,8 +276,8 @@ class Names:
             case Class():
                 found = self.member(target, node.attr)
                 if found is None:
-                    near = _near(node.attr, target.body)
-                    raise Unreadable(scope.module, node, f"class '{target.node.name}' has no '{node.attr}'{near}")
+                    suggestion = near(node.attr, target.body)
+                    raise Unreadable(scope.module, node, f"class '{target.node.name}' has no '{node.attr}'{suggestion}")
                 return found
             case _:
                 return Expression(node, scope)
@@ -279,13 +288,14 @@ def _canonical(name: str) -> Symbol:
     return Symbol(f"{SAME.get(module, module)}.{last}")
 
 
-def _near(name: str, scope: Scope) -> str:
+def near(name: str, scope: Scope, *, own: bool = False) -> str:
+    """A suggestion for a name that is not there: what is, and looks like it. `own`: only of that scope itself."""
     from difflib import get_close_matches  # noqa: PLC0415 -- only when something is wrong
 
-    names: list[str] = []
+    names: set[str] = set()
     place: Scope | None = scope
     while place is not None:
-        names += place.bindings
-        place = place.parent
-    near = get_close_matches(name, sorted(set(names)), n=1, cutoff=0.7)
-    return f", did you mean '{near[0]}'?" if near else ""
+        names |= set(place.bindings)
+        place = None if own else place.parent
+    found = get_close_matches(name, sorted(names), n=1, cutoff=0.6)
+    return f", did you mean '{found[0]}'?" if found else ""

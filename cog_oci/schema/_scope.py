@@ -128,15 +128,18 @@ class _Collector:
             case ast.AugAssign(target=target):
                 self._bind(target, statement.value)
             case ast.Delete(targets=targets):
-                for target in targets:
-                    if isinstance(target, ast.Name):
-                        self.bound.pop(target.id, None)
-                    else:
-                        self._bind(target, target)
+                self._delete(targets)
             case _ if type(statement).__name__ == "TypeAlias":  # PEP 695, where the host's Python knows it
                 self._bind(statement.name, statement.value)  # type: ignore[attr-defined]  # unknown to 3.11's ast
             case _:
                 pass
+
+    def _delete(self, targets: list[ast.expr]) -> None:
+        for target in targets:
+            if isinstance(target, ast.Name):
+                self.bound.pop(target.id, None)
+            else:
+                self._bind(target, target)
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         match target, value:

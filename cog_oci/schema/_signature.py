@@ -1,242 +1,173 @@
-"""A model's interface: the parameters of `run`, what it returns, and how it wants to be called."""
+"""A model's function as its clients see it: what it takes, what it returns, and how it may be called."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cog_oci.errors import Problem, SourceError
-from cog_oci.schema._names import Class, Expression, Function, Names, Symbol
-from cog_oci.schema._source import Module, Project, Unreadable
-from cog_oci.schema._types import Iterated, Nothing, Type, Types, Union
-from cog_oci.schema._values import evaluate
+from cog_oci.schema._annotations import Annotations
+from cog_oci.schema._constants import Constants
+from cog_oci.schema._inputs import Input, InputReader
+from cog_oci.schema._names import Class, Function, Names, Symbol
+from cog_oci.schema._reference import Mode, callable_of, split_reference
+from cog_oci.schema._source import Project, Unreadable
+from cog_oci.schema._types import Stream, Type
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cog_oci.schema._scope import Scope
 
-__all__ = ["Parameter", "Signature", "read_signature"]
-
-_INPUT = ("default", "description", "ge", "le", "min_length", "max_length", "regex", "choices", "deprecated", "accept")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something stands in the source, for a problem that is found later."""
-
-    module: Module
-    node: ast.AST
-
-    def problem(self, message: str) -> Problem:
-        """The problem, there."""
-        return self.module.problem(self.node, message)
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One input. `options` are the arguments of Input that were given, as Python values; a default is among them."""
-
-    name: str
-    type: Type
-    options: dict[str, Any]
-    place: Place
+__all__ = ["Signature", "read_signature"]
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Everything that a caller of the model can know."""
+    """One function of the model. `concurrency`: the `max` of `@cog.concurrent`, None if it doesn't say."""
 
-    parameters: tuple[Parameter, ...]
+    inputs: tuple[Input, ...]
     output: Type
-    output_place: Place
     is_async: bool
     streaming: bool
     concurrency: int | None
 
 
-def read_signature(project: Path, reference: str) -> Signature:
-    """The interface of `run.py:Runner`, `run.py:function` or `run.py`; SourceError with everything that is wrong."""
-    file, _, name = reference.partition(":")
-    source = Project(project)
-    module = source.by_file(file)
-    names = Names(source)
-    reader = _Reader(names, names.module_scope(module), module)
+def read_signature(project: Path, reference: str, mode: Mode) -> Signature:
+    """The signature of the function that a reference of cog.yaml names; SourceError with everything wrong in it."""
+    modules = Project(project)
+    names = Names(modules)
+    file, _ = split_reference(reference)
     try:
-        return reader.signature(*reader.callable(name))
+        function, owner = callable_of(reference, mode, names, modules)
+        return _Reader(names, function, owner).signature()
     except Unreadable as error:
-        raise SourceError([error.problem()]) from None
-    except RecursionError:
-        raise SourceError([Problem(file, 1, 1, "is nested too deeply to be read")]) from None
+        raise SourceError([error.problem()]) from error
+    except RecursionError as error:  # the limits of each reader are below it; this is for what none of them counts
+        raise SourceError([Problem(file, 1, 1, "the source is nested too deeply to be read")]) from error
 
 
 class _Reader:
-    def __init__(self, names: Names, scope: Scope, module: Module) -> None:
+    """Reads one function, collecting problems rather than stopping at the first."""
+
+    def __init__(self, names: Names, function: Function, owner: Class | None) -> None:
         self._names = names
-        self._scope = scope
-        self._module = module
-        self._types = Types(names)
+        self._function = function
+        self._node = function.node
+        self._scope = function.scope
+        self._owner = owner
+        self._constants = Constants(names)
         self._problems: list[Problem] = []
+        self._hint: str | None = None
 
-    def callable(self, name: str) -> tuple[Function, bool]:
-        """The function to call and whether its first parameter is `self`."""
-        top = self._module.tree
-        if not name:
-            name = next((known for known in ("Runner", "Predictor") if known in self._scope.bindings), "")
-            if not name:
-                raise Unreadable(
-                    self._module, top, "defines neither Runner nor Predictor, name the one to use in cog.yaml"
-                )
-        if name not in self._scope.bindings and not self._scope.stars:
-            from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+    def signature(self) -> Signature:
+        inputs = self._inputs()
+        output = self._output()
+        streaming, concurrency = self._decorators(output)
+        if self._problems or output is None:
+            raise SourceError(list(dict.fromkeys(self._problems)), hint=self._hint)
+        is_async = isinstance(self._node, ast.AsyncFunctionDef)
+        return Signature(inputs, output, is_async, streaming, concurrency)
 
-            near = get_close_matches(name, list(self._scope.bindings), n=1)
-            suggestion = f", did you mean '{near[0]}'?" if near else ""
-            raise Unreadable(self._module, top, f"defines no '{name}'{suggestion}")
-        target = self._names.find(name, self._scope, top)
-        if isinstance(target, Function):
-            return target, False
-        if isinstance(target, Class):
-            return self._method(target)
-        raise Unreadable(self._module, top, f"'{name}' is neither a class nor a function of the project")
+    def _report(self, node: ast.AST, reason: str, subject: str = "") -> None:
+        self._problems.append(Unreadable(self._scope.module, node, reason).problem(subject))
 
-    def _method(self, owner: Class) -> tuple[Function, bool]:
-        found = {
-            name: method
-            for name in ("run", "predict")
-            if isinstance(method := self._names.member(owner, name), Function)
-        }
-        if not found:
-            raise Unreadable(owner.body.module, owner.node, f"{owner.node.name} must define run() or predict()")
-        if len(found) == 2 and all(method.node in owner.node.body for method in found.values()):
-            reason = f"{owner.node.name} defines both run() and predict(), keep one"
-            raise Unreadable(owner.body.module, found["predict"].node, reason)
-        method = found.get("run") or found["predict"]
-        static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in method.node.decorator_list)
-        return method, not static
+    def _take(self, error: SourceError) -> None:
+        """The problems of another file, met on the way."""
+        self._problems += error.problems
+        self._hint = self._hint or error.hint
 
-    def signature(self, function: Function, bound: bool) -> Signature:
-        node, scope = function.node, function.scope
-        arguments = node.args
-        for extra in (arguments.vararg, arguments.kwarg):
-            if extra is not None:
-                reason = f"parameter '{extra.arg}': any number of arguments can't be an interface, name each one"
-                self._problems.append(scope.module.problem(extra, reason))
-        positional = [*arguments.posonlyargs, *arguments.args]
-        defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(
-            arguments.defaults
+    def _inputs(self) -> tuple[Input, ...]:
+        reader = InputReader(
+            self._names, self._constants, Annotations(self._names, self._constants, "input"), self._problems
         )
-        pairs = list(zip(positional, defaults, strict=True))[1 if bound else 0 :]
-        pairs += list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
-        parameters = [found for arg, default in pairs if (found := self._parameter(arg, default, scope)) is not None]
-        output = self._output(node, scope)
-        streaming, concurrency = self._decorators(function, output)
-        if self._problems:
-            raise SourceError(self._problems)
-        assert output is not None
-        place = Place(scope.module, node.returns or node)
-        is_async = isinstance(node, ast.AsyncFunctionDef)
-        return Signature(tuple(parameters), output, place, is_async, streaming, concurrency)
+        inputs = []
+        for parameter, default in self._parameters():
+            try:
+                each = reader.read(parameter, default, self._scope)
+            except SourceError as error:
+                self._take(error)
+            else:
+                inputs += [each] if each is not None else []
+        return tuple(inputs)
 
-    def _parameter(self, argument: ast.arg, default: ast.expr | None, scope: Scope) -> Parameter | None:
-        subject = f"parameter '{argument.arg}'"
-        if argument.annotation is None:
-            reason = f"{subject}: has no annotation, add its type, as in `{argument.arg}: str`"
-            self._problems.append(scope.module.problem(argument, reason))
+    def _parameters(self) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+        """The parameters that a request fills, with their defaults, in the order of the source."""
+        arguments = self._node.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+        pairs = list(zip(positional, [*missing, *arguments.defaults], strict=True))
+        if self._owner is not None and not self._is_static():
+            if not pairs:
+                self._report(self._node, f"{self._node.name}() is a method and has no parameter 'self'")
+            pairs = pairs[1:]
+        for parameter, _ in pairs:
+            if parameter in arguments.posonlyargs:
+                reason = "is positional-only and a request passes inputs by name, remove the '/'"
+                self._report(parameter, reason, f"parameter '{parameter.arg}'")
+        for star, catch_all in (("*", arguments.vararg), ("**", arguments.kwarg)):
+            if catch_all is not None:
+                reason = "takes what has no name in the schema, write the parameters out"
+                self._report(catch_all, reason, f"parameter '{star}{catch_all.arg}'")
+        yield from pairs
+        yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+
+    def _is_static(self) -> bool:
+        return any(name == "builtins.staticmethod" for _, name in self._decorator_names())
+
+    def _output(self) -> Type | None:
+        if self._node.returns is None:
+            self._report(self._node, f"{self._node.name}() has no return type, annotate it: `-> str`")
             return None
         try:
-            found = self._types.read(argument.annotation, scope)
-            options = {} if default is None else self._default(default, scope)
+            return Annotations(self._names, self._constants, "output").read(self._node.returns, self._scope)
         except Unreadable as error:
-            self._problems.append(error.problem(subject))
-            return None
-        return Parameter(argument.arg, found, options, Place(scope.module, argument))
+            self._problems.append(error.problem("return type"))
+        except SourceError as error:
+            self._take(error)
+        return None
 
-    def _default(self, node: ast.expr, scope: Scope) -> dict[str, Any]:
-        call, where = self._input_call(node, scope)
-        if call is None:
-            return {"default": evaluate(node, scope, self._names)}
-        options: dict[str, Any] = {}
-        if len(call.args) > 1:
-            raise Unreadable(where.module, call, "Input takes one positional argument, the default; name the others")
-        for value in call.args:
-            options["default"] = evaluate(value, where, self._names)
-        for keyword in call.keywords:
-            if keyword.arg == "default_factory":
-                raise Unreadable(where.module, keyword.value, "default_factory can't be in a schema, use default")
-            if keyword.arg not in _INPUT:
-                shown = keyword.arg or "**"
-                raise Unreadable(
-                    where.module, keyword.value, f"Input has no argument '{shown}', only {', '.join(_INPUT)}"
-                )
-            options[keyword.arg] = evaluate(keyword.value, where, self._names)
-        if options.get("default", 0) is ...:
-            del options["default"]
-        return options
-
-    def _input_call(self, node: ast.expr, scope: Scope, hops: int = 0) -> tuple[ast.Call | None, Scope]:
-        """The call of `Input` behind a default: itself, a name for it, or a function that returns one."""
-        if isinstance(node, ast.Call) and hops < 8:
-            target = self._names.resolve(node.func, scope)
+    def _decorator_names(self) -> Iterator[tuple[ast.expr, str]]:
+        """The decorators that have a name from outside; the others change nothing that a schema says."""
+        scope: Scope = self._scope
+        for decorator in self._node.decorator_list:
+            try:
+                target = self._names.resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
+            except (Unreadable, SourceError):
+                continue
             if isinstance(target, Symbol):
-                return (node, scope) if target.name == "cog.Input" else (None, scope)
-            if isinstance(target, Function) and not node.args and not node.keywords:
-                body = [each for each in target.node.body if not isinstance(each, ast.Expr)]
-                if len(body) == 1 and isinstance(body[0], ast.Return) and body[0].value is not None:
-                    return self._input_call(body[0].value, target.scope, hops + 1)
-        elif isinstance(node, ast.Name | ast.Attribute) and hops < 8:
-            target = self._names.resolve(node, scope)
-            if isinstance(target, Expression) and target.node is not node:
-                return self._input_call(target.node, target.scope, hops + 1)
-        return None, scope
+                yield decorator, target.name
 
-    def _output(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Type | None:
-        if node.returns is None:
-            reason = f"{node.name}() has no return annotation, add the type of its output, as in `-> str`"
-            self._problems.append(scope.module.problem(node, reason))
-            return None
-        try:
-            found = self._types.read(node.returns, scope)
-        except Unreadable as error:
-            self._problems.append(error.problem(f"the output of {node.name}()"))
-            return None
-        if isinstance(found, Nothing | Union):
-            reason = f"the output of {node.name}() must be one type; a union, Optional or None is not supported"
-            self._problems.append(scope.module.problem(node.returns, reason))
-        return found
-
-    def _decorators(self, function: Function, output: Type | None) -> tuple[bool, int | None]:
-        node, scope = function.node, function.scope
+    def _decorators(self, output: Type | None) -> tuple[bool, int | None]:
         streaming, concurrency = False, None
-        for decorator in node.decorator_list:
-            call = decorator if isinstance(decorator, ast.Call) else None
-            target = self._names.resolve(call.func if call else decorator, scope)
-            name = target.name if isinstance(target, Symbol) else ""
+        for decorator, name in self._decorator_names():
             if name == "cog.streaming":
                 streaming = True
-                if output is not None and not isinstance(output, Iterated):
-                    reason = "@streaming requires Iterator[...], AsyncIterator[...], ConcatenateIterator[...] or "
-                    reason += "AsyncConcatenateIterator[...] return type"
-                    self._problems.append(scope.module.problem(decorator, reason))
-            elif name == "cog.concurrent":
-                concurrency = self._concurrency(call, decorator, function)
+                if output is not None and not isinstance(output, Stream):
+                    self._report(decorator, f"@streaming needs an iterator as return type, not {output}")
+            elif name == "cog.concurrent" and isinstance(decorator, ast.Call):
+                concurrency = self._concurrency(decorator)
         return streaming, concurrency
 
-    def _concurrency(self, call: ast.Call | None, decorator: ast.expr, function: Function) -> int | None:
-        given = (
-            next((k.value for k in call.keywords if k.arg == "max"), call.args[0] if call.args else None)
-            if call
-            else None
-        )
-        if given is None:
+    def _concurrency(self, decorator: ast.Call) -> int | None:
+        for keyword in decorator.keywords:
+            if keyword.arg != "max":
+                self._report(keyword, f"@concurrent has no argument '{keyword.arg or '**'}', it has max")
+        for argument in decorator.args:
+            self._report(argument, "@concurrent takes its argument by name: max=N")
+        nodes = [keyword.value for keyword in decorator.keywords if keyword.arg == "max"]
+        if not nodes:
             return None
-        module = function.scope.module
-        value = evaluate(given, function.scope, self._names)
+        try:
+            value = self._constants.value(nodes[0], self._scope)
+        except Unreadable as error:
+            self._problems.append(error.problem("@concurrent"))
+            return None
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            self._problems.append(module.problem(given, "@concurrent max must be a whole number of at least 1"))
+            self._report(nodes[0], f"@concurrent max must be a whole number of at least 1, not {value!r}")
             return None
-        if value > 1 and not isinstance(function.node, ast.AsyncFunctionDef):
-            reason = "@concurrent max greater than 1 requires an async function"
-            self._problems.append(module.problem(decorator, reason))
+        if value > 1 and not isinstance(self._node, ast.AsyncFunctionDef):
+            self._report(nodes[0], "@concurrent max greater than 1 needs an async function, write `async def`")
         return value

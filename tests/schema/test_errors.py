@@ -25,21 +25,21 @@ def problems(folder, text, reference="run.py:Runner"):
     ("method", "message"),
     [
         ("def run(self, image: Tensor) -> str: ...", "run.py:7:26: parameter 'image': type 'Tensor' comes from torch and can't be read"),
-        ("def run(self, a) -> str: ...", "run.py:7:19: parameter 'a': has no annotation, add its type, as in `a: str`"),
-        ("def run(self, a: str): ...", "run.py:7:5: run() has no return annotation"),
-        ("def run(self, *a: str) -> str: ...", "run.py:7:20: parameter 'a': any number of arguments"),
-        ("def run(self, a: int = 'x') -> str: ...", "run.py:7:19: parameter 'a': the default 'x' is not of the parameter's type"),
-        ("def run(self, a: int = Input(default=0, ge=1)) -> str: ...", "run.py:7:19: parameter 'a': the default 0 is outside of its limit ge=1"),
-        ("def run(self, a: str = Input(default='q', choices=['x'])) -> str: ...", "run.py:7:19: parameter 'a': the default 'q' is not one of the choices"),
-        ("def run(self, a: int = Input(choices=['x'])) -> str: ...", "run.py:7:19: parameter 'a': the choice 'x' is not of type int"),
-        ("def run(self, a: int = Input(gt=1)) -> str: ...", "run.py:7:37: parameter 'a': Input has no argument 'gt'"),
-        ("def run(self, a: int = len(os.environ)) -> str: ...", "run.py:7:32: parameter 'a': 'os' is not defined"),
+        ("def run(self, a) -> str: ...", "run.py:7:19: parameter 'a': has no type, annotate it: `a: str`"),
+        ("def run(self, a: str): ...", "run.py:7:5: run() has no return type, annotate it: `-> str`"),
+        ("def run(self, *a: str) -> str: ...", "run.py:7:20: parameter '*a': takes what has no name in the schema"),
+        ("def run(self, a: int = 'x') -> str: ...", "run.py:7:28: parameter 'a': default 'x' is not of type int"),
+        ("def run(self, a: int = Input(default=0, ge=1)) -> str: ...", "run.py:7:42: parameter 'a': default 0 doesn't fit minimum 1"),
+        ("def run(self, a: str = Input(default='q', choices=['x'])) -> str: ...", "run.py:7:42: parameter 'a': default 'q' is not one of the choices"),
+        ("def run(self, a: int = Input(choices=['x'])) -> str: ...", "run.py:7:42: parameter 'a': choice 'x' is not of type int"),
+        ("def run(self, a: int = Input(gt=1)) -> str: ...", "run.py:7:34: parameter 'a': Input() has no argument 'gt'; it has accept, choices"),
+        ("def run(self, a: int = len(os.environ)) -> str: ...", "run.py:7:32: parameter 'a': default: 'os' is not defined"),
         ("def run(self, a: Pth) -> str: ...", "run.py:7:22: parameter 'a': 'Pth' is not defined, did you mean 'Path'?"),
-        ("def run(self) -> str | None: ...", "run.py:7:22: the output of run() must be one type"),
-        ("def go(self) -> str: ...", "run.py:6:1: Runner must define run() or predict()"),
-        ("@cog.concurrent(max=4)\n    def run(self) -> str: ...", "run.py:7:6: @concurrent max greater than 1 requires an async function"),
-        ("@cog.streaming\n    def run(self) -> str: ...", "run.py:7:6: @streaming requires Iterator[...]"),
-        ("def run(self, a: 'list[') -> str: ...", "run.py:7:22: parameter 'a': the annotation 'list[' is not an expression"),
+        ("def run(self) -> str | None: ...", "run.py:7:22: return type: Optional is not supported for an output"),
+        ("def go(self) -> str: ...", "run.py:6:1: class 'Runner' must define run() or predict()"),
+        ("@cog.concurrent(max=4)\n    def run(self) -> str: ...", "run.py:7:25: @concurrent max greater than 1 needs an async function"),
+        ("@cog.streaming\n    def run(self) -> str: ...", "run.py:7:6: @streaming needs an iterator as return type, not str"),
+        ("def run(self, a: 'list[') -> str: ...", "run.py:7:22: parameter 'a': 'list[' is not a type"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(tmp_path, method, message):
@@ -52,7 +52,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path, method, message):
 def test_all_mistakes_are_told_at_once(tmp_path):
     found = problems(tmp_path, f"{HEAD}    def run(self, a, b: Tensor, c: int = 'x'): ...\n")
 
-    assert [text.split(":")[2] for text in found] == ["5", "19", "25"]
+    assert [text.split(":")[2] for text in found] == ["5", "19", "25", "42"]
 
 
 def test_columns_count_characters_and_not_bytes(tmp_path):
@@ -65,7 +65,7 @@ def test_columns_count_characters_and_not_bytes(tmp_path):
     ("reference", "message"),
     [
         ("rum.py:Runner", "rum.py:1:1: no such file, did you mean run.py?"),
-        ("run.py:Runer", "run.py:1:1: defines no 'Runer', did you mean 'Runner'?"),
+        ("run.py:Runer", "run.py:1:1: defines no class or function 'Runer', did you mean 'Runner'?"),
         ("../run.py:Runner", "../run.py:1:1: is outside of the project"),
     ],
 )
