@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolvelib import ResolutionImpossible, Resolver
-from resolvelib.resolvers import ResolutionTooDeep
+from resolvelib.resolvers import Resolution, ResolutionImpossible, ResolutionTooDeep
 
 from cog_oci.errors import CogError
 from cog_oci.resolver._debian_index import Package
@@ -61,7 +60,9 @@ def solve(
     for demand in ordered:
         roots.setdefault(rules.requirement((demand.relation,)), demand.asked_by)
     try:
-        result = Resolver(rules, history).resolve(roots, max_rounds=_ROUNDS)
+        # The resolution without resolvelib's graph of it: that walks back to the roots recursively, and without end
+        # where packages of a way that was given up depend on each other. `_reached` walks forward.
+        state = Resolution(rules, history).resolve(roots, max_rounds=_ROUNDS)
     except ResolutionImpossible as error:
         raise UnsatisfiableError(explain(error.causes, history.first, roots, index)) from None  # type: ignore[arg-type]  # a Mapping is invariant in its keys; every key is one of the three
     except ResolutionTooDeep:
@@ -69,7 +70,7 @@ def solve(
             f"found no set of Debian packages that fits in {_ROUNDS} steps",
             hint="pin some of build.system_packages as name=version, or ask for fewer",
         ) from None
-    return _reached(rules, roots, result.mapping)
+    return _reached(rules, roots, state.mapping)
 
 
 def _reached(rules: Rules, roots: Mapping[Need | Choice, str], mapping: Mapping[Key, Candidate]) -> Closure:

@@ -182,6 +182,12 @@ def test_the_chain_of_reasons_goes_from_who_asked_to_what_is_missing():
     assert "do not go together" in str(caught.value)
 
 
+def test_a_long_chain_of_packages_is_no_deeper_than_a_short_one():
+    chain = [paragraph(f"p{n}", depends=f"p{n + 1}") for n in range(1500)]
+
+    assert len(chosen(index_of(*chain, paragraph("p1500", depends="p0")), "p0")) == 1501
+
+
 NAMES = "abcdef"
 
 
