@@ -177,6 +177,7 @@ def _explained(stderr: str, source: Path, name: str, *, written: bool) -> CogErr
     """What uv explains, with the line of the requirements file that it is about where one can be told."""
     text = re.sub(r"^\s*[\u00d7\u2500-\u259f\u25b6]+\s*", "", stderr.strip(), flags=re.MULTILINE)
     text = re.sub(r"\s*\n\s+", " ", text).removeprefix("error: ").replace(str(source), name or source.name)
+    text = text.replace(" cause: Because", ": because")
     error: type[ResolutionError] = ResolutionError
     hint = "see that the names and versions are right"
     if re.search(r"no (usable )?wheels|no wheels with a matching|has no (usable )?wheels", text):
