@@ -12,7 +12,7 @@ from cog_oci import __version__
 from cog_oci.errors import CogError
 from cog_oci.layers import realise, remembered
 from cog_oci.layers.code import CodeLayer
-from cog_oci.layers.debs import DebLayer
+from cog_oci.layers.debs import DebLayer, check_scripts
 from cog_oci.layers.server import ServerLayer
 from cog_oci.layers.wheels import group
 from cog_oci.lock import Lock, PlatformLock, check_fresh
@@ -83,11 +83,9 @@ def read_interface(project: Project) -> dict[str, Any]:
 
 
 def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: Workshop) -> PlatformLock:
-    # An image from a lock resolves nothing.
-    from cog_oci.fetch import Fetcher  # noqa: PLC0415
-    from cog_oci.layers.debs import check_scripts  # noqa: PLC0415
-    from cog_oci.origins import Origins  # noqa: PLC0415
-    from cog_oci.resolver import debian, python  # noqa: PLC0415
+    from cog_oci.fetch import Fetcher  # noqa: PLC0415 - an image from a lock resolves nothing
+    from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
+    from cog_oci.resolver import debian, python  # noqa: PLC0415 - likewise
 
     base = _base(project, platform)
     inputs = {**project.lock_inputs(), **base.lock_inputs()}
@@ -139,7 +137,7 @@ def _realise_all(layers: list[Layer], as_of: datetime, shop: Workshop) -> list[L
     wanted = {artifact.sha256: artifact for layer in missing for artifact in layer.artifacts}
     if wanted:
         from cog_oci.fetch import Fetcher  # noqa: PLC0415 - an unchanged build fetches nothing
-        from cog_oci.origins import Origins  # noqa: PLC0415
+        from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
 
         fetcher = Fetcher(shop.store, shop.progress)
         fetcher.artifacts(wanted.values(), Origins(fetcher, as_of).locate)

@@ -284,8 +284,8 @@ class _Values:
         self._problems.append(Problem(self._file.name, mark.line + 1, mark.column + 1, message))
 
 
-def _mark(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Mark:
-    """Where the value at `path` begins; for a path that leaves the tree, where its last known part does."""
+def _mark(node: yaml.Node, path: tuple[str | int, ...], *, of_key: bool = False) -> yaml.Mark:
+    """Where the value at `path` begins, or its key; for a path that leaves the tree, where its last known part does."""
     mark: yaml.Mark = node.start_mark
     for part in path:
         if isinstance(node, yaml.MappingNode):
@@ -293,7 +293,7 @@ def _mark(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Mark:
             if pair is None:
                 break
             key, node = pair
-            mark = key.start_mark if isinstance(node, yaml.MappingNode) else node.start_mark
+            mark = key.start_mark if of_key or isinstance(node, yaml.MappingNode) else node.start_mark
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             mark = node.start_mark
@@ -306,24 +306,14 @@ def _problem(file: Path, root: yaml.Node, detail: ErrorDetails) -> Problem:
     path = tuple(detail["loc"])
     name = ".".join(str(part) for part in path)
     message = detail["msg"].removeprefix("Value error, ")
-    mark = _mark(root, path)
-    if detail["type"] == "extra_forbidden":
+    unknown = detail["type"] == "extra_forbidden"
+    mark = _mark(root, path, of_key=unknown)
+    if unknown:
         known = Build.model_fields if path[0] == "build" and len(path) > 1 else Config.model_fields
         message = f"unknown key{_suggestion(str(path[-1]), known)}"
-        mark = _key_mark(root, path) or mark
     elif detail["type"].endswith("_type"):
         message = f"{message.removeprefix('Input ')}, not {detail['input']!r}"
     return Problem(file.name, mark.line + 1, mark.column + 1, f"{name}: {message}" if name else message)
-
-
-def _key_mark(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Mark | None:
-    for part in path[:-1]:
-        pair = next((value for key, value in getattr(node, "value", []) if key.value == part), None)
-        if pair is None:
-            return None
-        node = pair
-    found = next((key.start_mark for key, _ in node.value if key.value == path[-1]), None)
-    return found if isinstance(found, yaml.Mark) else None
 
 
 def _suggestion(name: str, known: Mapping[str, object]) -> str:

@@ -167,7 +167,7 @@ class Fetcher:
         restart: Callable[[], None] = lambda: None,
     ) -> Iterator[bytes]:
         import requests  # noqa: PLC0415 - costs 60 ms, and a build that has everything never comes here
-        import urllib3  # noqa: PLC0415
+        import urllib3  # noqa: PLC0415 - likewise
 
         try:
             with self._session().get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
@@ -204,8 +204,8 @@ class Fetcher:
     def _session(self) -> requests.Session:
         with self._lock:
             if self._shared is None:
-                import requests  # noqa: PLC0415
-                from requests.adapters import HTTPAdapter  # noqa: PLC0415
+                import requests  # noqa: PLC0415 - as in _stream
+                from requests.adapters import HTTPAdapter  # noqa: PLC0415 - likewise
 
                 session = requests.Session()
                 session.headers["User-Agent"] = "cog-oci"

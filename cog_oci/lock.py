@@ -152,7 +152,7 @@ class Lock(_Value):
 
     def write(self, path: Path) -> None:
         """Replace the file in one step: a reader sees the old lock or the new one."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = path.with_name(f".cog-oci-{os.getpid()}-{path.name}")
         try:
             temporary.write_bytes(self.to_bytes())
             temporary.replace(path)

@@ -23,7 +23,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        from importlib import import_module  # noqa: PLC0415
+        from importlib import import_module
 
         command = getattr(import_module(f"cog_oci.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
@@ -72,7 +72,7 @@ def _of_the_system(error: OSError) -> tuple[str, str | None]:
     where = f"{error.filename}: " if error.filename else ""
     text = f"{where}{error.strerror or error}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        from cog_oci.store import default_root  # noqa: PLC0415
+        from cog_oci.store import default_root
 
         return text, f"the store is {default_root()}; make room there, or set COG_CACHE_DIR to another disk"
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

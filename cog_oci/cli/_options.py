@@ -28,7 +28,7 @@ platform_option = click.option(
 
 def project(file: str) -> Project:
     """The project of the working folder or of one above; a path to a file names it directly."""
-    from cog_oci.config import Project  # noqa: PLC0415 - `--help` needs neither YAML nor pydantic
+    from cog_oci.config import Project
 
     path = Path(file)
     return Project.find(Path.cwd() / path.parent, path.name)
@@ -37,8 +37,8 @@ def project(file: str) -> Project:
 @contextmanager
 def workshop() -> Iterator[Workshop]:
     """The store of this machine, and progress for whoever watches standard error."""
-    from cog_oci.build import Workshop  # noqa: PLC0415 - `--help` builds nothing
-    from cog_oci.store import Store, default_root  # noqa: PLC0415
+    from cog_oci.build import Workshop
+    from cog_oci.store import Store, default_root
 
     with watching() as progress:
         yield Workshop(Store(default_root()), progress)

@@ -36,10 +36,10 @@ def image(file: str, platform: str, tag: str | None, output: str) -> None:
     Prints the image's digest, and nothing else, on standard output (on standard error when the archive goes there).
     The same lock and code give the same digest on any machine; what is built already is not built again.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci import build  # noqa: PLC0415
-    from cog_oci.lock import Lock  # noqa: PLC0415
-    from cog_oci.oci import Platform, Reference  # noqa: PLC0415
-    from cog_oci.transports import archive  # noqa: PLC0415
+    from cog_oci import build
+    from cog_oci.lock import Lock
+    from cog_oci.oci import Platform, Reference
+    from cog_oci.transports import archive
 
     found = project(file)
     reference = Reference.parse(tag or found.image_name)

@@ -25,8 +25,8 @@ def lock(file: str, platform: str, as_of: str | None) -> None:
     Resolves Python packages, Debian packages and the base, and writes cog.lock beside cog.yaml: every file by name,
     version, size and sha256. Commit it. Nothing is resolved again unless you run this.
     """
-    from cog_oci import build  # noqa: PLC0415
-    from cog_oci.oci import Platform  # noqa: PLC0415
+    from cog_oci import build
+    from cog_oci.oci import Platform
 
     found = project(file)
     when = _time(as_of)

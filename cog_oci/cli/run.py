@@ -43,9 +43,9 @@ def run(
     cog-oci run -i prompt="a red fox" -i steps=4
     cog-oci run -i image=@photo.jpg
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci import build  # noqa: PLC0415
-    from cog_oci.lock import Lock  # noqa: PLC0415
-    from cog_oci.oci import Platform  # noqa: PLC0415
+    from cog_oci import build
+    from cog_oci.lock import Lock
+    from cog_oci.oci import Platform
 
     found = project(file)
     schema = build.read_interface(found)
@@ -62,9 +62,9 @@ def run(
 def _predict(
     image: Image, store: Store, body: Mapping[str, Any], env: Mapping[str, str], setup_timeout: int
 ) -> dict[str, Any]:
-    import requests  # noqa: PLC0415
+    import requests
 
-    from cog_oci.sandbox import Sandbox  # noqa: PLC0415
+    from cog_oci.sandbox import Sandbox
 
     port = _free_port()
     base = f"http://{_ADDRESS}:{port}"
@@ -81,7 +81,7 @@ def _predict(
 
 
 def _wait_until_ready(base: str, process: subprocess.Popen[bytes], timeout: int) -> None:
-    import requests  # noqa: PLC0415
+    import requests
 
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

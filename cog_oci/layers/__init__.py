@@ -7,6 +7,7 @@ claim against a second build doing the same happen here, once.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from cog_oci.layers import _tar
@@ -66,7 +67,9 @@ def realise(layer: Layer, store: Store, progress: Progress = SILENT) -> LayerBlo
 
 def remembered(layer: Layer, store: Store) -> LayerBlob | None:
     """The layer, if the store has it: nothing is made, and no artifact is needed."""
-    return store.layer(_key(layer))
+    known = store.layer(_key(layer))
+    # A name is for people and no part of a recipe: what the store remembers must not reach an image's history.
+    return known and replace(known, name=layer.name)
 
 
 def _key(layer: Layer) -> str:

@@ -7,6 +7,7 @@ no padding to a blocking factor.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -80,19 +81,23 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A content in a file, of the size it had when it was looked at."""
+    """A content in a file, of the size and sha256 (hex) it had when it was looked at."""
 
     path: Path
     size: int
+    sha256: str
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """The file, a mebibyte at a time; a CogError when it has changed its size meanwhile."""
-        left = self.size
+        """The file, a mebibyte at a time; a CogError when it has changed meanwhile.
+
+        A layer is remembered under what it was to be made from, so nothing else may get into it.
+        """
+        digest = hashlib.sha256()
         with self.path.open("rb") as file:
             while chunk := file.read(1 << 20):
-                left -= len(chunk)
+                digest.update(chunk)
                 yield chunk
-        if left:
+        if digest.hexdigest() != self.sha256:
             raise CogError(f"{self.path} changed while it was read", hint="build again when nothing writes to it")
 
     def deflated(self) -> Deflated | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cog_oci.errors import CogError
 from cog_oci.layers import recipe
 from cog_oci.layers._dockerignore import Ignore
-from cog_oci.layers._tar import Entry, OnDisk
+from cog_oci.layers._tar import Bytes, Entry, OnDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +26,10 @@ __all__ = ["CodeLayer"]
 _VERSION = 1
 _NEVER = frozenset({".git", ".cog", "cog.lock", "image.tar"})
 """Top-level names that are about the project or made by us: they would make an image depend on how it was built."""
+
+
+_UNFINISHED = ".cog-oci-"
+"""What locks and archives are called while they are written: another build's, or what one that was killed left."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class CodeLayer:
     @cached_property
     def recipe(self) -> str:
         """By the path, mode and content of every file."""
-        rows = [(_hex(e.path), e.kind, e.mode, _hex(e.target), _digest(e)) for e in self._entries]
+        rows = [(_hex(e.path), e.kind, e.mode, _hex(e.target), _identity(e)) for e in self._entries]
         return recipe("code", _VERSION, files=sorted(rows))
 
     @contextmanager
@@ -71,7 +75,7 @@ class CodeLayer:
             items = sorted(found, key=lambda item: os.fsencode(item.name))
         for item in items:
             path = prefix + _utf8(item.name)
-            if path in _NEVER or folder / item.name in self.leave_out:
+            if path in _NEVER or item.name.startswith(_UNFINISHED) or folder / item.name in self.leave_out:
                 continue
             excluded = ignore.excludes(path)
             if item.is_dir(follow_symlinks=False):
@@ -92,7 +96,7 @@ class CodeLayer:
             raise CogError(f"{file} is neither a file, a folder nor a link", hint="name it in .dockerignore")
         # What the umask or a checkout did to the other bits must not reach the image.
         mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-        return Entry(path=path, mode=mode, content=OnDisk(file, status.st_size))
+        return Entry(path=path, mode=mode, content=OnDisk(file, status.st_size, _digest(file)))
 
 
 def _utf8(name: str) -> str:
@@ -104,12 +108,19 @@ def _hex(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").hex()
 
 
-def _digest(entry: Entry) -> str:
-    digest = hashlib.sha256()
-    if entry.content is not None:
-        try:
-            for chunk in entry.content.chunks():
-                digest.update(chunk)
-        except PermissionError as error:
-            raise CogError(f"{error.filename} cannot be read", hint="name it in .dockerignore, or allow it") from error
-    return digest.hexdigest()
+def _identity(entry: Entry) -> str:
+    match entry.content:
+        case OnDisk(sha256=digest):
+            return digest
+        case Bytes(data=data):
+            return hashlib.sha256(data).hexdigest()
+        case _:
+            return ""
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except PermissionError:
+        raise CogError(f"{file} cannot be read", hint="name it in .dockerignore, or allow it") from None

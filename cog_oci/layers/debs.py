@@ -65,7 +65,7 @@ class DebLayer:
 def check_scripts(debs: Iterable[Deb], store: Store) -> None:
     """Raise UnknownScriptError for the first package, by name, whose scripts do what is not computed here."""
     from cog_oci.layers._deb import read_package  # noqa: PLC0415 - only a lock asks
-    from cog_oci.layers._scripts import check  # noqa: PLC0415
+    from cog_oci.layers._scripts import check  # noqa: PLC0415 - likewise
 
     for deb in sorted(debs, key=lambda deb: deb.name):
         check(read_package(store.path(deb.digest), PurePosixPath(deb.file).name))

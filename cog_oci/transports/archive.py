@@ -62,7 +62,7 @@ def write(sink: BinaryIO, image: Image, reference: Reference, store: Store, prog
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".cog-oci-{os.getpid()}-{path.name}")
     try:
         # Unbuffered: blobs go from file to file inside the kernel, past any buffer of ours.
         with temporary.open("wb", buffering=0) as file:

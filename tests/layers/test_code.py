@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cog_oci.errors import CogError
+from cog_oci.layers import realise, remembered
 from cog_oci.layers._dockerignore import Ignore
 from cog_oci.layers.code import CodeLayer
 
@@ -104,3 +105,21 @@ def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path):
 
     assert {path.encode("utf-8", "surrogateescape") for path in found} == {b"src", b"src/caf\xe9", "src/café".encode()}
     assert len(CodeLayer(tmp_path, None).recipe) == 64
+
+
+def test_a_file_that_changes_while_the_image_is_built_is_not_remembered_as_what_it_was(tmp_path, store):
+    write(tmp_path, "run.py")
+    layer = CodeLayer(tmp_path, None)
+    assert layer.recipe
+    (tmp_path / "run.py").write_text("RUN.PY")
+
+    with pytest.raises(CogError, match="changed while it was read"):
+        realise(layer, store)
+
+    assert remembered(layer, store) is None
+
+
+def test_what_another_build_is_writing_stays_out(tmp_path):
+    write(tmp_path, "run.py", ".cog-oci-1-image.tar", "out/.cog-oci-2-x.tar")
+
+    assert set(paths(tmp_path)) == {"src", "src/run.py", "src/out"}

@@ -65,6 +65,12 @@ def test_a_known_layer_is_not_made_again(store):
     assert len(layer.made) == 1
 
 
+def test_the_name_of_a_layer_is_the_askers_and_not_the_stores(store):
+    realise(Listed([Entry.file("a", b"1")], name="first"), store)
+
+    assert realise(Listed([Entry.file("a", b"1")], name="second"), store).name == "second"
+
+
 def test_two_builds_at_once_make_a_layer_once(store):
     layer = Listed([Entry.file("a", b"1" * 3_000_000)])
     results = []

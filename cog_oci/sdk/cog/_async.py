@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from ._task import Desk, Task
@@ -108,11 +107,6 @@ class AsyncPredictions:
         if isinstance(value, AsyncIterator):
             task.stream()
             async for item in value:
-                task.item(item)
-            return None
-        if isinstance(value, Iterator) and not isinstance(value, io.IOBase):
-            task.stream()
-            for item in value:
                 task.item(item)
             return None
         return task.output(value)

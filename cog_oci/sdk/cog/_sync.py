@@ -5,8 +5,6 @@ On the main thread, because many libraries expect it, and because a signal can t
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,8 @@ from ._task import Desk, Task
 from .exceptions import CancelationException
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._interrupts import Interrupts
     from ._loader import Model
     from ._wire import Predict
@@ -85,9 +85,4 @@ class SyncPredictions:
     def _run(self, task: Task) -> Any:
         task.open(alone=True)
         value = self._model.run(**task.arguments())
-        if isinstance(value, Iterator) and not isinstance(value, io.IOBase):
-            task.stream()
-            for item in value:
-                task.item(item)
-            return None
         return task.output(value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._download import DownloadError
@@ -76,7 +78,12 @@ class Task:
         self._desk.channel.send(Output(self.id, to_json(value, self._began)))
 
     def output(self, value: Any) -> Any:
-        """What `run()` has returned, as JSON."""
+        """What `run()` has returned, as JSON; None for an iterator, whose items are sent as it gives them."""
+        if isinstance(value, Iterator) and not isinstance(value, io.IOBase):
+            self.stream()
+            for item in value:
+                self.item(item)
+            return None
         return to_json(value, self._began)
 
     def close(self, status: str, output: Any = None, error: BaseException | None = None) -> None:
