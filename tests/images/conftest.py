@@ -103,7 +103,16 @@ def docker(tmp_path_factory):
     engine = Docker(folder / "socket")
     daemon = subprocess.Popen(
         [
-            *("dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
+            # In a mount namespace of its own: what it mounts goes with it, however it ends, and folders can be removed.
+            *(
+                "unshare",
+                "--mount",
+                "dockerd",
+                "--data-root",
+                str(folder / "data"),
+                "--exec-root",
+                str(folder / "exec"),
+            ),
             *("--host", f"unix://{engine.socket}", "--pidfile", str(folder / "pid")),
             *("--iptables=false", "--bridge=none", "--storage-driver=overlay2"),
         ],
