@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NewType
 
+from cog_oci import documents
+from cog_oci.documents import parse
 from cog_oci.errors import CogError
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "MediaType",
     "Platform",
     "Reference",
+    "StoredImage",
+    "StoredLayer",
     "canonical_json",
     "parse_digest",
     "sha256",
@@ -72,13 +76,21 @@ class MediaType:
     LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
     LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
+    # What Docker calls the same things (its image manifest version 2, schema 2).
+    DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+    DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+    MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
+    INDEXES = frozenset({INDEX, DOCKER_INDEX})
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """What an image runs on, in Go's words (§image-index.md, platform)."""
+    """What an image runs on, in Go's words (§image-index.md, platform); `variant` is of the processor: `v8`."""
 
     os: str
     architecture: str
+    variant: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Platform:
@@ -89,7 +101,7 @@ class Platform:
         return cls(os, architecture)
 
     def __str__(self) -> str:
-        return f"{self.os}/{self.architecture}"
+        return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
 
 _REFERENCE = re.compile(
@@ -139,6 +151,11 @@ class Descriptor:
     digest: Digest
     size: int
     annotations: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, blob: documents.Blob) -> Descriptor:
+        """From a document."""
+        return cls(blob.media_type, Digest(blob.digest), blob.size, dict(blob.annotations))
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a manifest."""
@@ -238,3 +255,60 @@ class Image:
     def content_id(self) -> Digest:
         """What the image *is*: the configuration, diff IDs included, whatever the compression (design §1.2)."""
         return self.config_descriptor.digest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """A layer of an image that exists: the words of the image's history for it, what it is, and the blob it is in."""
+
+    name: str
+    diff_id: DiffID
+    descriptor: Descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image that exists, for one platform, with its documents as they are: somebody else may have written them."""
+
+    platform: Platform
+    descriptor: Descriptor
+    manifest: bytes
+    config: bytes
+    layers: tuple[StoredLayer, ...]
+
+    @classmethod
+    def parse(cls, descriptor: Descriptor, manifest: bytes, config: bytes) -> StoredImage:
+        """An image from its manifest and its configuration, whose digests the caller has checked.
+
+        Raises CogError, with the manifest's digest and the field, when they are not what §manifest.md and §config.md
+        say or do not fit together.
+        """
+        name = f"image {descriptor.digest}"
+        blobs = parse(documents.Manifest, manifest, f"the manifest of {name}").layers
+        found = parse(documents.Config, config, f"the configuration of {name}")
+        diff_ids = found.rootfs.diff_ids
+        if len(blobs) != len(diff_ids):
+            raise CogError(f"{name} has {len(blobs)} layers, but its configuration has {len(diff_ids)}")
+        history = [entry.created_by.removeprefix("cog-oci ") for entry in found.history if not entry.empty_layer]
+        names = history if len(history) == len(blobs) else [""] * len(blobs)
+        layers = [
+            StoredLayer(name or f"layer {number}", DiffID(diff_id), Descriptor.of(blob))
+            for number, (name, diff_id, blob) in enumerate(zip(names, diff_ids, blobs, strict=True), 1)
+        ]
+        return cls(Platform(found.os, found.architecture, found.variant), descriptor, manifest, config, tuple(layers))
+
+    @property
+    def config_json(self) -> dict[str, Any]:
+        """The configuration, parsed."""
+        document: dict[str, Any] = json.loads(self.config)
+        return document
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of the configuration."""
+        return dict((self.config_json.get("config") or {}).get("Labels") or {})
+
+    @property
+    def content_id(self) -> Digest:
+        """What the image is, whatever the compression: the digest of its configuration (design §1.2)."""
+        return sha256(self.config)
