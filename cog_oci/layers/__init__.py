@@ -7,26 +7,33 @@ claim against a second build doing the same happen here, once.
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from cog_oci.layers import _tar
-from cog_oci.layers._envelope import Compressors, Gzip
-from cog_oci.oci import Descriptor, DiffID, LayerBlob, canonical_json
+from cog_oci.layers._envelope import COMPRESSIONS, Compression, made_by, open_envelope
+from cog_oci.layers._gzip import SMALL, Members
+from cog_oci.layers._hashing import Hasher
+from cog_oci.oci import DiffID, LayerBlob, canonical_json
 from cog_oci.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
+    from types import TracebackType
+    from typing import BinaryIO
 
-    from cog_oci.layers._tar import Entry
+    from cog_oci.layers._envelope import Envelope
+    from cog_oci.layers._tar import Content, Deflated, Entry
     from cog_oci.lock import Artifact
     from cog_oci.progress import Progress
-    from cog_oci.store import Store
+    from cog_oci.store import Incoming, Store
 
-__all__ = ["Layer", "realise", "recipe", "remembered"]
+__all__ = ["COMPRESSIONS", "Compression", "Layer", "made_by", "realise", "recipe", "remembered", "render"]
 
 _TAR_VERSION = 1
+_CHUNK = 1 << 20
 
 
 class Layer(Protocol):
@@ -53,61 +60,107 @@ def recipe(kind: str, version: int, **parameters: object) -> str:
     return hashlib.sha256(canonical_json({"kind": kind, "version": version, **parameters})).hexdigest()
 
 
-def realise(layer: Layer, store: Store, progress: Progress = SILENT) -> LayerBlob:
+def realise(layer: Layer, store: Store, progress: Progress = SILENT, compression: Compression = "gzip") -> LayerBlob:
     """The layer as a blob in the store: made now, or remembered from when it was made."""
-    known = remembered(layer, store)
+    known = remembered(layer, store, compression)
     if known is None:
-        with store.claim(_key(layer)):
-            known = remembered(layer, store)
+        with store.claim(_key(layer, compression)):
+            known = remembered(layer, store, compression)
             if known is None:
-                known = _make(layer, store, progress)
-                store.remember(_key(layer), known)
+                known = _make(layer, store, progress, _chosen(layer, compression))
+                store.remember(_key(layer, compression), known)
     return known
 
 
-def remembered(layer: Layer, store: Store) -> LayerBlob | None:
+def remembered(layer: Layer, store: Store, compression: Compression = "gzip") -> LayerBlob | None:
     """The layer, if the store has it: nothing is made, and no artifact is needed."""
-    known = store.layer(_key(layer))
+    known = store.layer(_key(layer, compression))
     # A name is for people and no part of a recipe: what the store remembers must not reach an image's history.
     return known and replace(known, name=layer.name)
 
 
-def _key(layer: Layer) -> str:
-    return recipe("envelope", _TAR_VERSION, envelope=Gzip.name, layer=layer.recipe)
+def render(
+    name: str, plain: BinaryIO, store: Store, progress: Progress = SILENT, compression: Compression = "gzip"
+) -> LayerBlob:
+    """A tar that exists, read from here to its end, as a blob of another envelope in the store.
+
+    Equal to what `realise` makes for `zstd` and `none`; a gzip blob has other bytes, as there is nothing to transplant.
+    """
+    with store.incoming() as incoming, _Writer(incoming, compression) as writer, progress.task(name) as task:
+        while chunk := plain.read(_CHUNK):
+            writer.plain(chunk)
+            task.advance(len(chunk))
+        blob = writer.close(name)
+        incoming.commit(blob.descriptor.digest)
+    return blob
 
 
-def _make(layer: Layer, store: Store, progress: Progress) -> LayerBlob:
-    diff = hashlib.sha256()
-    total = 0
-    with layer.open(store) as unordered, store.incoming() as incoming, Compressors() as pool:
+def _chosen(layer: Layer, compression: Compression) -> Compression:
+    """A kind whose content cannot be compressed says so itself, with an attribute `compression`."""
+    own: Compression = getattr(layer, "compression", compression)
+    return own
+
+
+def _key(layer: Layer, compression: Compression) -> str:
+    return recipe("envelope", _TAR_VERSION, envelope=made_by(_chosen(layer, compression)), layer=layer.recipe)
+
+
+def _make(layer: Layer, store: Store, progress: Progress, compression: Compression) -> LayerBlob:
+    with layer.open(store) as unordered, store.incoming() as incoming, _Writer(incoming, compression) as writer:
         entries = _tar.in_order(unordered)
-        envelope = Gzip(incoming, pool)
-
-        def plain(data: bytes | memoryview) -> None:
-            nonlocal total
-            total += len(data)
-            diff.update(data)
-            envelope.plain(data)
-
         with progress.task(f"layer {layer.name}", sum(entry.size for entry in entries)) as task:
             for entry in entries:
-                plain(_tar.header(entry))
-                if entry.content is None:
-                    continue
-                deflated = entry.content.deflated()
-                for chunk in entry.content.chunks():
-                    if deflated is None:
-                        plain(chunk)
-                    else:
-                        diff.update(chunk)
-                        total += len(chunk)
-                if deflated is not None:
-                    envelope.transplant(deflated, entry.size)
-                plain(_tar.padding(entry.size))
+                writer.add(entry)
                 task.advance(entry.size)
-            plain(_tar.END)
-        digest, size = envelope.close()
-        incoming.commit(digest)
-    return LayerBlob(
-        layer.name, DiffID("sha256:" + diff.hexdigest()), Descriptor(envelope.media_type, digest, size), total
-    )
+        writer.plain(_tar.END)
+        blob = writer.close(layer.name)
+        incoming.commit(blob.descriptor.digest)
+    return blob
+
+
+class _Writer:
+    """A tar on its way into an envelope, with its diff ID taken on the way; a context, as it owns threads."""
+
+    def __init__(self, sink: Incoming, compression: Compression) -> None:
+        self._sink, self._compression = sink, compression
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._diff = self._stack.enter_context(Hasher())
+        self._envelope: Envelope = self._stack.enter_context(open_envelope(self._compression, self._sink))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def plain(self, data: bytes | memoryview) -> None:
+        self._diff.update(data)
+        self._envelope.plain(data)
+
+    def add(self, entry: Entry) -> None:
+        self.plain(_tar.header(entry))
+        if entry.content is None or not entry.size:
+            return
+        deflated = entry.content.deflated()
+        if deflated is not None and isinstance(self._envelope, Members):
+            self._transplant(entry.content, deflated, self._envelope)
+        else:
+            for chunk in entry.content.chunks():
+                self.plain(chunk)
+        self.plain(_tar.padding(entry.size))
+
+    def _transplant(self, content: Content, deflated: Deflated, members: Members) -> None:
+        whole = None
+        if content.size <= SMALL:
+            whole = b"".join(content.chunks())
+            self._diff.update(whole)
+        else:
+            for chunk in content.chunks():
+                self._diff.update(chunk)
+        members.transplant(deflated, content.size, whole)
+
+    def close(self, name: str) -> LayerBlob:
+        diff_id = DiffID("sha256:" + self._diff.hexdigest())
+        return LayerBlob(name, diff_id, self._envelope.close(diff_id), self._diff.size)

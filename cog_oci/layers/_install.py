@@ -13,6 +13,7 @@ import posixpath
 from base64 import urlsafe_b64encode
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from installer import install
@@ -136,14 +137,14 @@ class _Source(WheelSource):
         folder = self.dist_info_dir + "/"
         return [name.removeprefix(folder) for name in self._members if name.startswith(folder)]
 
-    @property
+    @cached_property
     def dist_info_dir(self) -> str:
         folders = {name.split("/")[0] for name in self._members if ".dist-info/" in name}
         if len(folders) != 1:
             raise ValueError(f"it has {len(folders)} .dist-info folders")
         return folders.pop()
 
-    @property
+    @cached_property
     def data_dir(self) -> str:
         return self.dist_info_dir.removesuffix(".dist-info") + ".data"
 

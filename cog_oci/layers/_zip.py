@@ -22,6 +22,7 @@ __all__ = ["Member", "open_zip"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7
 _CHUNK = 1 << 20
+_SLICE = 1 << 17
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 _TRANSPLANTED = frozenset({zipfile.ZIP_DEFLATED})
 
@@ -70,18 +71,19 @@ class Member:
             yield self.raw
             return
         inflate = isal_zlib.decompressobj(-15)
-        data: bytes | memoryview = self.raw
+        at = 0
         try:
-            while not inflate.eof:
-                chunk = inflate.decompress(data, _CHUNK)
-                data = inflate.unconsumed_tail
-                if not chunk and not data and not inflate.eof:
-                    break
-                yield chunk
+            while not inflate.eof and at < len(self.raw):
+                # In slices: what is left of the input is copied at every step.
+                data: bytes | memoryview = self.raw[at : at + _SLICE]
+                at += len(data)
+                while chunk := inflate.decompress(data, _CHUNK):
+                    yield chunk
+                    data = inflate.unconsumed_tail
         except _DAMAGED as error:
             raise DamagedWheelError(self.archive, self.info.filename, f"cannot be inflated: {error}") from error
         # Bytes behind the stream's end would make a broken gzip member of it.
-        if not inflate.eof or inflate.unused_data or data:
+        if not inflate.eof or inflate.unused_data or at < len(self.raw):
             raise DamagedWheelError(self.archive, self.info.filename, "is not one whole deflate stream")
 
 

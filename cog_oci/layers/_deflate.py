@@ -1,0 +1,159 @@
+"""A small deflate encoder (RFC 1951) for what lies between transplanted files: tar headers, one much like the last.
+
+libdeflate sees each piece alone and spends over a hundred bytes on a header. Here a piece is a block inside a longer
+stream, so a header is written as what differs from the header before it. Fixed Huffman codes (§3.2.6) only: no table
+travels. The bytes depend on the input and on nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from isal import isal_zlib
+
+__all__ = ["END", "Headers", "continued"]
+
+END = b"\x03\x00"
+"""An empty final block, byte-aligned."""
+
+_BLOCK = 512  # bytes of a tar block (POSIX ustar)
+_WINDOW = 32768  # how far back a match may reach (§3.2.5)
+_LONGEST = 258
+_ALIGNED = "000"  # a stored block's header; what follows it starts at the next byte (§3.2.4)
+_EMPTY = b"\x00\x00\xff\xff"  # length 0 and its complement
+_SAME = re.compile(rb"\0{4,}")  # shorter runs cost more as a match than as literals
+_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
+
+
+def _code(symbol: int) -> str:
+    """The fixed code of a literal or length symbol, its bits in the order of the stream."""
+    if symbol < 144:
+        return f"{0b00110000 + symbol:08b}"
+    if symbol < 256:
+        return f"{0b110010000 + symbol - 144:09b}"
+    if symbol < 280:
+        return f"{symbol - 256:07b}"
+    return f"{0b11000000 + symbol - 280:08b}"
+
+
+def _with_extra(code: str, value: int, bits: int) -> str:
+    """A code and its extra bits: these come least significant first."""
+    return code + f"{value:0{bits}b}"[::-1] if bits else code
+
+
+def _lengths() -> list[str]:
+    """The code of each match length, by length."""
+    table = [""] * (_LONGEST + 1)
+    length = 3
+    for symbol in range(257, 285):
+        bits = max(0, (symbol - 261) // 4)
+        for value in range(1 << bits):
+            if length + value < _LONGEST:
+                table[length + value] = _with_extra(_code(symbol), value, bits)
+        length += 1 << bits
+    table[_LONGEST] = _code(285)
+    return table
+
+
+_LITERAL = [_code(symbol) for symbol in range(256)]
+_LENGTH = _lengths()
+_STOP = _code(256)
+
+
+@cache
+def _distance(distance: int) -> str:
+    """The code of a distance from 1 to 32768."""
+    if distance <= 4:
+        return f"{distance - 1:05b}"
+    bits = (distance - 1).bit_length() - 2
+    symbol = 2 * bits + 2 + ((distance - 1) >> bits & 1)
+    return _with_extra(f"{symbol:05b}", (distance - 1) & ((1 << bits) - 1), bits)
+
+
+def _match(length: int, distance: int) -> str:
+    """A match of any length of at least 3; no rest of 1 or 2 is left over."""
+    out: list[str] = []
+    code = _distance(distance)
+    while length > _LONGEST:
+        step = _LONGEST if length - _LONGEST >= 3 else _LONGEST - 3
+        out += (_LENGTH[step], code)
+        length -= step
+    return "".join((*out, _LENGTH[length], code))
+
+
+def _fresh(data: bytes) -> str:
+    """Literals, and runs of zeros as matches with the zero before them."""
+    out: list[str] = []
+    at = 0
+    for run in _SAME.finditer(data):
+        start, stop = run.span()
+        out += [_LITERAL[byte] for byte in data[at : start + 1]]
+        out.append(_match(stop - start - 1, 1))
+        at = stop
+    out += [_LITERAL[byte] for byte in data[at:]]
+    return "".join(out)
+
+
+def _like(block: bytes, before: bytes, distance: int) -> str:
+    """A block as matches with the one that lies `distance` bytes back, and what differs."""
+    difference = int.from_bytes(block) ^ int.from_bytes(before)
+    out: list[str] = []
+    at = 0
+    for run in _SAME.finditer(difference.to_bytes(len(block))):
+        start, stop = run.span()
+        out += (_fresh(block[at:start]), _match(stop - start, distance))
+        at = stop
+    out.append(_fresh(block[at:]))
+    return "".join(out)
+
+
+class Headers:
+    """The pieces of one deflate stream that lie between its transplanted contents."""
+
+    def __init__(self) -> None:
+        self._before: bytes | None = None
+        self._since = 0
+
+    def block(self, data: bytes, *, final: bool = False) -> bytes:
+        """A whole block with `data`: padding, then headers. Unless it is the last of the stream, it ends on a byte."""
+        lead = len(data) % _BLOCK
+        out = ["1" if final else "0", "10", _fresh(data[:lead])]
+        self._since += lead
+        for at in range(lead, len(data), _BLOCK):
+            block = data[at : at + _BLOCK]
+            distance = self._since + _BLOCK
+            near = self._before is not None and distance <= _WINDOW
+            out.append(_like(block, self._before, distance) if near and self._before else _fresh(block))
+            self._before, self._since = block, 0
+        out.append(_STOP)
+        if not final:
+            out.append(_ALIGNED)
+        bits = "".join(out)
+        return int(bits[::-1], 2).to_bytes((len(bits) + 7) // 8, "little") + (b"" if final else _EMPTY)
+
+    def skip(self, size: int) -> None:
+        """`size` bytes of content came after the last block."""
+        self._since += size
+
+
+def continued(stream: bytes | memoryview, content: bytes | memoryview) -> bytes | None:
+    """A deflate stream of one block, changed so that more blocks may follow it at the next byte; None where it cannot.
+
+    The block's mark of being the last is its first bit (§3.2.3). Where in its last byte it ends is not known without
+    decoding it, but only two cases differ: three bits or more are left over there, enough for the header of an empty
+    stored block, or fewer. Inflating the result tells which it is, and proves that it still makes `content`.
+    """
+    if not stream[0] & 1:
+        return None
+    body = bytes((stream[0] & 0xFE,)) + bytes(stream[1:])
+    for tail in (_EMPTY, b"\x00" + _EMPTY):
+        whole = body + tail
+        inflate = isal_zlib.decompressobj(-15)
+        try:
+            made = inflate.decompress(whole + END, len(content) + 1)
+        except _ERROR:
+            continue
+        if inflate.eof and not inflate.unused_data and made == content:
+            return whole
+    return None
