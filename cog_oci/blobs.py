@@ -11,17 +11,19 @@ import io
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cog_oci.errors import CogError
+from cog_oci.oci import MediaType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DamagedBlobError", "Stream", "open_plain"]
+__all__ = ["MAGIC_SIZE", "DamagedBlobError", "Stream", "envelope", "open_plain"]
 
 _GZIP = b"\x1f\x8b"  # RFC 1952 §2.3.1
 _ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878 §3.1.1
 _SKIPPABLE = b"\x2a\x4d\x18"  # RFC 8878 §3.1.2, after a byte of 0x50 to 0x5f
 _FOREIGN = {b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
-_MAGIC_SIZE = 6
+MAGIC_SIZE = 6
+"""How many bytes from its beginning tell what a blob is."""
 _CHUNK = 1 << 18
 # A block of 128 KiB can be four bytes of zstd (RFC 8878 §3.1.1.2): so many at a time bound a hostile blob at 256 MiB.
 _ZSTD_SLICE = 8192
@@ -91,17 +93,24 @@ def open_plain(blob: BinaryIO, media_type: str) -> BinaryIO:
     messages. Raises DamagedBlobError, here or while reading, for an envelope that is broken, cut short or unknown.
     """
     whole = Stream(blob.read)
-    head = whole.peek(_MAGIC_SIZE)
-    if head.startswith(_GZIP):
-        return _binary(_gunzipped(whole, media_type))
-    if head.startswith(_ZSTD) or (head[1:4] == _SKIPPABLE and head[0] >> 4 == 5):
-        return _binary(_unzstd(whole, media_type))
+    head = whole.peek(MAGIC_SIZE)
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             raise DamagedBlobError(media_type, f"it is compressed with {name}, which OCI images do not use")
-    if media_type.endswith(("gzip", "zstd")):
+    found = envelope(head)
+    if found == MediaType.LAYER and media_type.endswith(("gzip", "zstd")):
         raise DamagedBlobError(media_type, "it is neither gzip nor zstd")
-    return _binary(whole)
+    opened = {MediaType.LAYER_GZIP: _gunzipped, MediaType.LAYER_ZSTD: _unzstd}.get(found)
+    return cast("BinaryIO", opened(whole, media_type) if opened else whole)
+
+
+def envelope(head: bytes) -> str:
+    """The media type of a layer that begins with these bytes, of which MAGIC_SIZE are enough."""
+    if head.startswith(_GZIP):
+        return MediaType.LAYER_GZIP
+    if head.startswith(_ZSTD) or (head[1:4] == _SKIPPABLE and head[0] >> 4 == 5):
+        return MediaType.LAYER_ZSTD
+    return MediaType.LAYER
 
 
 def _gunzipped(blob: Stream, media_type: str) -> Stream:
@@ -143,7 +152,3 @@ def _frames(blob: Stream, media_type: str) -> Iterator[bytes]:
         raise DamagedBlobError(media_type, f"its zstd stream is damaged ({error})") from None
     if not frame.eof:
         raise DamagedBlobError(media_type, "its zstd stream breaks off")
-
-
-def _binary(stream: Stream) -> BinaryIO:
-    return cast("BinaryIO", stream)

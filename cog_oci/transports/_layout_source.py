@@ -1,0 +1,68 @@
+"""An OCI image layout (image-spec, image-layout.md), read where it is: a folder, or a tar of one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+
+from pydantic import BaseModel, Field
+
+from cog_oci.documents import Index, parse
+from cog_oci.oci import Descriptor, parse_digest
+from cog_oci.transports._files import document
+from cog_oci.transports._verified import AlteredBlobError, verified, whole
+from cog_oci.transports._walk import CONFIG_LIMIT, MANIFEST_LIMIT, images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cog_oci.oci import Digest, StoredImage
+    from cog_oci.transports._files import Files
+
+__all__ = ["LayoutSource"]
+
+
+class _Version(BaseModel):
+    version: Literal["1.0.0"] = Field(alias="imageLayoutVersion")
+
+
+class LayoutSource:
+    """A Source over the files of a layout."""
+
+    def __init__(self, files: Files) -> None:
+        self.name = files.name
+        self._files = files
+        found = document(files, "oci-layout", limit=MANIFEST_LIMIT)
+        parse(_Version, found, f"{self.name}: oci-layout")
+
+    def images(self) -> list[StoredImage]:
+        """As in Source: what index.json names, in its order."""
+        found = document(self._files, "index.json", limit=MANIFEST_LIMIT)
+        index = parse(Index, found, f"{self.name}: index.json")
+        return images(self.name, index.manifests, self._document)
+
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
+        """As in Source."""
+        path = _path(descriptor.digest)
+        name = f"{self.name}: blob {descriptor.digest}"
+        size = self._files.size(path)
+        if size is not None and size != descriptor.size:
+            raise AlteredBlobError(name, expected=f"{descriptor.size} bytes", actual=f"{size}")
+        with self._files.reading(path) as read:
+            yield cast("BinaryIO", verified(read, descriptor, name))
+
+    def find(self, digest: Digest) -> bytes | None:
+        """As in Source."""
+        size = self._files.size(_path(digest))
+        if size is None:
+            return None
+        return self._document(Descriptor("application/octet-stream", digest, size), "document", limit=CONFIG_LIMIT)
+
+    def _document(self, descriptor: Descriptor, kind: str, *, limit: int) -> bytes:
+        with self._files.reading(_path(descriptor.digest)) as read:
+            return whole(read, descriptor, f"{self.name}: {kind} {descriptor.digest}", limit=limit)
+
+
+def _path(digest: Digest) -> str:
+    return "blobs/" + parse_digest(digest).replace(":", "/")

@@ -1,0 +1,78 @@
+"""Images that exist, wherever they are kept: an archive or a folder.
+
+Everything is read where it is; nothing of it is believed before its digest has been taken.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from cog_oci.errors import CogError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from cog_oci.oci import Descriptor, Digest, StoredImage
+
+__all__ = ["Source", "open_source"]
+
+
+class Source(Protocol):
+    """A place that holds an image, or the image for several platforms."""
+
+    @property
+    def name(self) -> str:
+        """The place as the user wrote it, without anything secret: for messages."""
+
+    def images(self) -> list[StoredImage]:
+        """Every image, in the order of the index; a CogError when there is none, or one that cannot be read."""
+
+    def blob(self, descriptor: Descriptor) -> AbstractContextManager[BinaryIO]:
+        """The bytes as stored, to be read from front to back.
+
+        Reading to the end raises AlteredBlobError (a DigestMismatchError) for bytes that are not those described,
+        after they have been given.
+        """
+
+    def find(self, digest: Digest) -> bytes | None:
+        """A small document, verified; None when the place does not have it."""
+
+
+@contextmanager
+def open_source(text: str) -> Iterator[Source]:
+    """The image that the user means, open for reading.
+
+    A folder is an OCI layout; a file is a tar of one, or a `docker save` archive. Raises CogError for what is
+    neither.
+    """
+    path = Path(text).expanduser()
+    if path.is_dir():
+        from cog_oci.transports._files import FolderFiles  # noqa: PLC0415 - each kind loads what it needs
+        from cog_oci.transports._layout_source import LayoutSource  # noqa: PLC0415 - likewise
+
+        yield LayoutSource(FolderFiles(path))
+    elif path.exists():
+        yield _archive(path)
+    else:
+        raise CogError(f"there is no file or folder {text}")
+
+
+def _archive(path: Path) -> Source:
+    from cog_oci.transports._files import TarFiles  # noqa: PLC0415 - each kind loads what it needs
+
+    files = TarFiles(path)
+    if files.size("oci-layout") is not None:
+        from cog_oci.transports._layout_source import LayoutSource  # noqa: PLC0415 - likewise
+
+        return LayoutSource(files)
+    if files.size("manifest.json") is not None:
+        from cog_oci.transports._docker_source import DockerSource  # noqa: PLC0415 - likewise
+
+        return DockerSource(files)
+    raise CogError(
+        f"{path} is no image: it has neither oci-layout nor manifest.json",
+        hint="an archive of an image is what `cog-oci image`, `docker save` or `skopeo copy` write",
+    )
