@@ -19,10 +19,22 @@ from cog_oci.oci import Digest, Platform
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Archive", "Artifact", "Deb", "Interpreter", "Lock", "PlatformLock", "StaleLockError", "Wheel"]
+__all__ = [
+    "Archive",
+    "Artifact",
+    "Deb",
+    "Interpreter",
+    "Lock",
+    "PlatformLock",
+    "RecordedLayer",
+    "Rendering",
+    "StaleLockError",
+    "Wheel",
+]
 
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+Sha256Digest = Annotated[str, StringConstraints(pattern="^sha256:[0-9a-f]{64}$")]
 
 
 class StaleLockError(CogError):
@@ -88,8 +100,30 @@ class Archive(_Value):
     inrelease: Sha256
 
 
+class Rendering(_Value):
+    """A blob that a layer was once made into: what made it, its digest, and its size in bytes."""
+
+    made_by: str
+    digest: Sha256Digest
+    size: Annotated[int, Field(ge=0)]
+
+
+class RecordedLayer(_Value):
+    """What a layer turned out to be: `size` is that of its tar, `blobs` has one for each compression that was used."""
+
+    name: str
+    recipe: Sha256
+    diff_id: Sha256Digest
+    size: Annotated[int, Field(ge=0)]
+    blobs: Mapping[str, Rendering]
+
+
 class PlatformLock(_Value):
-    """Everything locked for one platform, each list in a total order: name, then version."""
+    """Everything locked for one platform, each list in a total order: name, then version.
+
+    `bytecode` says whether the image holds compiled Python. `layers` is what the layers that this lock alone decides
+    turned out to be when they were first made, bottom up: a build that makes anything else fails.
+    """
 
     inputs: Mapping[str, str]
     interpreter: Interpreter
@@ -97,6 +131,8 @@ class PlatformLock(_Value):
     debs: tuple[Deb, ...]
     wheels: tuple[Wheel, ...]
     server: tuple[Wheel, ...]
+    bytecode: bool = False
+    layers: tuple[RecordedLayer, ...] = ()
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every artifact once, in a fixed order."""
@@ -123,6 +159,22 @@ class Lock(_Value):
                 f"the lock has nothing for {platform}, only for {', '.join(sorted(self.platforms))}",
                 hint=f"run `cog-oci lock --platform {platform}`",
             ) from None
+
+    def carried(self, platform: Platform) -> Lock:
+        """The lock as an image has it with it: for its platform, without the record of its layers.
+
+        That way an image does not change because another platform was locked, or because it was built before.
+        """
+        parts = self.platform(platform).model_copy(update={"layers": ()})
+        return self.model_copy(update={"platforms": {str(platform): parts}})
+
+    def recording(self, layers: Mapping[str, tuple[RecordedLayer, ...]]) -> Lock:
+        """The lock with what the layers of these platforms turned out to be."""
+        platforms = {
+            name: parts.model_copy(update={"layers": layers[name]}) if name in layers else parts
+            for name, parts in self.platforms.items()
+        }
+        return self.model_copy(update={"platforms": platforms})
 
     def to_bytes(self) -> bytes:
         """The canonical file. `Lock.from_bytes(lock.to_bytes()) == lock`."""

@@ -11,14 +11,18 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, ClassVar, NewType
 
 from cog_oci import documents
 from cog_oci.documents import parse
 from cog_oci.errors import CogError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "EPOCH",
+    "Attachment",
     "Descriptor",
     "DiffID",
     "Digest",
@@ -31,6 +35,7 @@ __all__ = [
     "StoredImage",
     "StoredLayer",
     "canonical_json",
+    "index_document",
     "parse_digest",
     "sha256",
 ]
@@ -75,6 +80,8 @@ class MediaType:
     LAYER = "application/vnd.oci.image.layer.v1.tar"
     LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
     LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+    EMPTY = "application/vnd.oci.empty.v1+json"
+    LOCK = "application/vnd.cog-oci.lock.v1+json"
 
     # What Docker calls the same things (its image manifest version 2, schema 2).
     DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -100,12 +107,17 @@ class Platform:
             raise CogError(f"platform {text!r} is not one we can build", hint="use linux/amd64 or linux/arm64")
         return cls(os, architecture)
 
+    def to_json(self) -> dict[str, str]:
+        """As it stands in an index."""
+        document = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
+        return {key: value for key, value in document.items() if value}
+
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
 
 _REFERENCE = re.compile(
-    r"(?:(?P<host>localhost(?::\d+)?|[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?::\d+)?|[a-zA-Z0-9-]+:\d+)/)?"
+    r"(?:(?P<host>(?:localhost|\[[0-9a-fA-F:]+\])(?::\d+)?|[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?::\d+)?|[a-zA-Z0-9-]+:\d+)/)?"
     r"(?P<path>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?"
 )
@@ -246,6 +258,11 @@ class Image:
         """The descriptor of the manifest."""
         return Descriptor(MediaType.MANIFEST, sha256(self.manifest_document), len(self.manifest_document))
 
+    def stored(self) -> StoredImage:
+        """The image as its documents: what is written, and what whoever reads it back finds."""
+        layers = tuple(StoredLayer(layer.name, layer.diff_id, layer.descriptor) for layer in self.layers)
+        return StoredImage(self.platform, self.descriptor, self.manifest_document, self.config_document, layers)
+
     @property
     def digest(self) -> Digest:
         """What registries call the image: it changes with the compression."""
@@ -312,3 +329,41 @@ class StoredImage:
     def content_id(self) -> Digest:
         """What the image is, whatever the compression: the digest of its configuration (design §1.2)."""
         return sha256(self.config)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A document about an image, kept beside it as an artifact that names the image (§manifest.md, `subject`)."""
+
+    subject: Descriptor
+    artifact_type: str
+    data: bytes
+
+    EMPTY: ClassVar[bytes] = b"{}"
+    """The configuration of an artifact that needs none (§manifest.md, "empty descriptor")."""
+
+    @cached_property
+    def manifest_document(self) -> bytes:
+        """The artifact's manifest."""
+        config = Descriptor(MediaType.EMPTY, sha256(self.EMPTY), len(self.EMPTY))
+        return canonical_json(
+            {
+                "schemaVersion": 2,
+                "mediaType": MediaType.MANIFEST,
+                "artifactType": self.artifact_type,
+                "config": config.to_json(),
+                "layers": [Descriptor(self.artifact_type, sha256(self.data), len(self.data)).to_json()],
+                "subject": self.subject.to_json(),
+            }
+        )
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """Everything of it that a layout holds: the manifest, and what that names."""
+        return (self.manifest_document, self.EMPTY, self.data)
+
+
+def index_document(images: Sequence[StoredImage]) -> bytes:
+    """One image for several platforms (§image-index.md), in the order given."""
+    manifests = [{**image.descriptor.to_json(), "platform": image.platform.to_json()} for image in images]
+    return canonical_json({"schemaVersion": 2, "mediaType": MediaType.INDEX, "manifests": manifests})

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
     from cog_oci.build import Workshop
     from cog_oci.config import Project
+    from cog_oci.oci import Platform
 
-__all__ = ["file_option", "platform_option", "project", "workshop"]
+__all__ = ["file_option", "platform_option", "platforms", "project", "workshop"]
 
 file_option = click.option(
     "-f", "--file", "file", default="cog.yaml", show_default=True, help="The name of the configuration file."
 )
 platform_option = click.option(
-    "--platform", "platform", default="linux/amd64", show_default=True, help="What the image runs on."
+    "--platform",
+    "platform",
+    default="linux/amd64",
+    show_default=True,
+    help="What the image runs on; several, with commas between.",
 )
 
 
@@ -32,6 +37,13 @@ def project(file: str) -> Project:
 
     path = Path(file)
     return Project.find(Path.cwd() / path.parent, path.name)
+
+
+def platforms(text: str) -> list[Platform]:
+    """`linux/amd64,linux/arm64` as values, each once, in the order given."""
+    from cog_oci.oci import Platform
+
+    return [Platform.parse(part.strip()) for part in dict.fromkeys(text.split(","))]
 
 
 @contextmanager

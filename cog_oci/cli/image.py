@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cog_oci.cli._options import file_option, platform_option, project, workshop
+from cog_oci.cli._options import file_option, platform_option, platforms, project, workshop
+
+if TYPE_CHECKING:
+    from cog_oci.build import Workshop
+    from cog_oci.layers import Compression
+    from cog_oci.transports.archive import Archive
 
 __all__ = ["image"]
 
@@ -26,31 +32,60 @@ __all__ = ["image"]
     show_default=True,
     help="Where to write; - is standard output.",
 )
-def image(file: str, platform: str, tag: str | None, output: str) -> None:
+@click.option(
+    "--compression",
+    type=click.Choice(["gzip", "zstd", "none"]),
+    help="How layers travel: gzip loads everywhere, zstd is the smallest, none the fastest to load.  [default: gzip]",
+)
+@click.option(
+    "--digest", "only_digest", is_flag=True, help="Print the image's digest from the lock and the code; build nothing."
+)
+def image(
+    file: str, platform: str, tag: str | None, output: str, compression: Compression | None, only_digest: bool
+) -> None:
     """Build the image that cog.lock describes, as an archive.
 
     \b
     cog-oci image && docker load -i image.tar
     cog-oci image -t me/model:v1 -o - | podman load
+    cog-oci image --platform linux/amd64,linux/arm64
 
     Prints the image's digest, and nothing else, on standard output (on standard error when the archive goes there).
-    The same lock and code give the same digest on any machine; what is built already is not built again.
+    The same lock and code give the same digest on any machine; what is built already is not built again. What each
+    layer turned out to be is recorded in cog.lock: a later build that makes anything else fails.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci import build
     from cog_oci.lock import Lock
-    from cog_oci.oci import Platform, Reference
-    from cog_oci.transports import archive
+    from cog_oci.oci import Reference
+    from cog_oci.transports.archive import Archive
 
     found = project(file)
     reference = Reference.parse(tag or found.image_name)
     target = None if output == "-" else Path(output).absolute()
     locked = Lock.read(found.lock_path)
+    options = build.Options(
+        compression=compression or "gzip", leave_out=frozenset() if target is None else frozenset({target})
+    )
     with workshop() as shop:
-        leave_out = frozenset() if target is None else frozenset({target})
-        built = build.build(found, Platform.parse(platform), locked, shop, leave_out=leave_out)
-        if target is None:
-            archive.write(sys.stdout.buffer, built, reference, shop.store, shop.progress)
-        else:
-            archive.write_file(target, built, reference, shop.store, shop.progress)
-            shop.progress.say(f"wrote {output} ({reference.familiar}); load it with `docker load -i {output}`")
-    click.echo(built.digest, err=target is None)
+        if only_digest:
+            known = [build.identify(found, one, locked, shop, options) for one in platforms(platform)]
+            click.echo(Archive([one.stored() for one in known], reference).descriptor.digest)
+            return
+        built = {str(one): build.build(found, one, locked, shop, options) for one in platforms(platform)}
+        recorded = locked.recording({name: one.layers for name, one in built.items()})
+        if recorded != locked:
+            recorded.write(found.lock_path)
+        attached = [blob for one in built.values() for blob in one.lock.blobs]
+        whole = Archive([one.image.stored() for one in built.values()], reference, attached)
+        _write(whole, target, output, shop)
+    click.echo(whole.descriptor.digest, err=target is None)
+
+
+def _write(whole: Archive, target: Path | None, output: str, shop: Workshop) -> None:
+    from cog_oci.transports import archive
+
+    if target is None:
+        archive.write(sys.stdout.buffer, whole, shop.store, shop.progress)
+        return
+    archive.write_file(target, whole, shop.store, shop.progress)
+    shop.progress.say(f"wrote {output} ({whole.reference.familiar}); load it with `docker load -i {output}`")

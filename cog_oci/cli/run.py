@@ -53,7 +53,7 @@ def run(
     env = dict(_pair(text, "NAME=VALUE") for text in variables)
     with workshop() as shop:
         locked = Lock.read(found.lock_path)
-        built = build.build(found, Platform.parse(platform), locked, shop)
+        built = build.build(found, Platform.parse(platform), locked, shop).image
         shop.progress.say("starting the image and running setup()")
         answer = _predict(built, shop.store, body, env, setup_timeout)
     _show(answer, whole=whole)

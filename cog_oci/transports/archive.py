@@ -10,47 +10,85 @@ import os
 import shutil
 import tarfile
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from cog_oci.errors import CogError
-from cog_oci.oci import EPOCH, MediaType, canonical_json
+from cog_oci.oci import EPOCH, Descriptor, MediaType, canonical_json, index_document, sha256
 from cog_oci.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cog_oci.oci import Image, Reference
+    from cog_oci.oci import Reference, StoredImage
     from cog_oci.progress import Progress
     from cog_oci.store import Store
 
-__all__ = ["write", "write_file"]
+__all__ = ["Archive", "write", "write_file"]
 
 _BLOCK = 512
 
 
-def write_file(path: Path, image: Image, reference: Reference, store: Store, progress: Progress = SILENT) -> None:
+@dataclass(frozen=True)
+class Archive:
+    """What goes into an archive: one image, or one for each of several platforms; documents of `store` beside it.
+
+    `attached` are documents that belong to the images and that no manifest of theirs names.
+    """
+
+    images: Sequence[StoredImage]
+    reference: Reference
+    attached: Sequence[bytes] = ()
+
+    @cached_property
+    def index(self) -> bytes | None:
+        """The image index, when there are several platforms."""
+        return index_document(self.images) if len(self.images) > 1 else None
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What a registry would call the whole: the index, or the one image's manifest."""
+        if self.index is None:
+            return self.images[0].descriptor
+        return Descriptor(MediaType.INDEX, sha256(self.index), len(self.index))
+
+    @property
+    def documents(self) -> list[bytes]:
+        """Every document but the two that lie outside `blobs`, small, in a fixed order, each once."""
+        own = [document for image in self.images for document in (image.manifest, image.config)]
+        return list(dict.fromkeys([*([self.index] if self.index else []), *own, *self.attached]))
+
+    @property
+    def blobs(self) -> list[Descriptor]:
+        """Every layer's blob, once."""
+        return list(
+            {layer.descriptor.digest: layer.descriptor for image in self.images for layer in image.layers}.values()
+        )
+
+
+def write_file(path: Path, archive: Archive, store: Store, progress: Progress = SILENT) -> None:
     """The archive as a file: the old one, or nothing, until the new one is whole."""
     try:
         with _replacing(path) as file:
-            write(file, image, reference, store, progress)
+            write(file, archive, store, progress)
     except FileNotFoundError as error:
         if error.filename == str(path.parent) or not path.parent.is_dir():
             raise CogError(f"there is no folder {path.parent} to write {path.name} into") from None
         raise
 
 
-def write(sink: BinaryIO, image: Image, reference: Reference, store: Store, progress: Progress = SILENT) -> None:
+def write(sink: BinaryIO, archive: Archive, store: Store, progress: Progress = SILENT) -> None:
     """The archive to a file or a pipe, small documents first, so that a reader knows early what comes."""
-    blobs = list({layer.descriptor.digest: layer.descriptor for layer in image.layers}.values())
-    with progress.task("writing the archive", sum(blob.size for blob in blobs)) as task:
+    with progress.task("writing the archive", sum(blob.size for blob in archive.blobs)) as task:
         _document(sink, "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
-        _document(sink, "index.json", _index(image, reference))
-        _document(sink, "manifest.json", _docker_manifest(image, reference))
+        _document(sink, "index.json", _index(archive))
+        _document(sink, "manifest.json", _docker_manifest(archive))
         sink.writelines(_header(folder + "/", 0, kind=tarfile.DIRTYPE) for folder in ("blobs", "blobs/sha256"))
-        _document(sink, _blob(image.descriptor.digest), image.manifest_document)
-        _document(sink, _blob(image.config_descriptor.digest), image.config_document)
-        for blob in blobs:
+        for document in archive.documents:
+            _document(sink, _blob(sha256(document)), document)
+        for blob in archive.blobs:
             sink.write(_header(_blob(blob.digest), blob.size))
             with store.path(blob.digest).open("rb") as source:
                 _copy(source, sink, blob.size)
@@ -88,22 +126,25 @@ def _copy(source: BinaryIO, sink: BinaryIO, size: int) -> None:
         shutil.copyfileobj(source, sink, 1 << 20)
 
 
-def _index(image: Image, reference: Reference) -> bytes:
+def _index(archive: Archive) -> bytes:
     annotations = {
-        "io.containerd.image.name": reference.full,
-        "org.opencontainers.image.ref.name": reference.tag,
+        "io.containerd.image.name": archive.reference.full,
+        "org.opencontainers.image.ref.name": archive.reference.tag,
     }
-    platform = {"architecture": image.platform.architecture, "os": image.platform.os}
-    manifest = {**image.descriptor.to_json(), "platform": platform, "annotations": annotations}
-    return canonical_json({"schemaVersion": 2, "mediaType": MediaType.INDEX, "manifests": [manifest]})
+    entry = {**archive.descriptor.to_json(), "annotations": annotations}
+    if archive.index is None:
+        entry["platform"] = archive.images[0].platform.to_json()
+    return canonical_json({"schemaVersion": 2, "mediaType": MediaType.INDEX, "manifests": [entry]})
 
 
-def _docker_manifest(image: Image, reference: Reference) -> bytes:
+def _docker_manifest(archive: Archive) -> bytes:
+    """Of the first platform: one name is one image to the classic store, which would keep the last of several."""
+    image = archive.images[0]
     return canonical_json(
         [
             {
-                "Config": _blob(image.config_descriptor.digest),
-                "RepoTags": [reference.familiar],
+                "Config": _blob(sha256(image.config)),
+                "RepoTags": [archive.reference.familiar],
                 "Layers": [_blob(layer.descriptor.digest) for layer in image.layers],
             }
         ]

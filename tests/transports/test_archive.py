@@ -31,7 +31,7 @@ def image(store):
 
 def contents(image, store) -> dict[str, bytes]:
     out = io.BytesIO()
-    archive.write(out, image, NAME, store)
+    archive.write(out, archive.Archive([image.stored()], NAME), store)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
         names = tar.getnames()
         assert len(names) == len(set(names))
@@ -60,8 +60,8 @@ def test_dockers_manifest_is_over_the_same_blobs(image, store):
 
 def test_equal_images_make_equal_archives(image, store):
     first, second = io.BytesIO(), io.BytesIO()
-    archive.write(first, image, NAME, store)
-    archive.write(second, image, NAME, store)
+    archive.write(first, archive.Archive([image.stored()], NAME), store)
+    archive.write(second, archive.Archive([image.stored()], NAME), store)
 
     assert first.getvalue() == second.getvalue()
 
@@ -72,7 +72,7 @@ def test_a_failure_leaves_the_old_archive(image, store, tmp_path):
     store.path(image.layers[0].descriptor.digest).unlink()
 
     with pytest.raises(FileNotFoundError):
-        archive.write_file(path, image, NAME, store)
+        archive.write_file(path, archive.Archive([image.stored()], NAME), store)
 
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["image.tar"]
@@ -80,14 +80,14 @@ def test_a_failure_leaves_the_old_archive(image, store, tmp_path):
 
 def test_a_folder_that_is_not_there_is_said(image, store, tmp_path):
     with pytest.raises(CogError, match="there is no folder"):
-        archive.write_file(tmp_path / "no" / "image.tar", image, NAME, store)
+        archive.write_file(tmp_path / "no" / "image.tar", archive.Archive([image.stored()], NAME), store)
 
 
 @pytest.mark.engine
 def test_skopeo_reads_both_formats(image, store, tmp_path):
     need("skopeo")
     path = tmp_path / "image.tar"
-    archive.write_file(path, image, NAME, store)
+    archive.write_file(path, archive.Archive([image.stored()], NAME), store)
 
     for transport in ("oci-archive", "docker-archive"):
         raw = subprocess.run(
