@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from cog_oci.documents import Index, Manifest, parse
 from cog_oci.errors import CogError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cog_oci.documents import Blob
 
-__all__ = ["CONFIG_LIMIT", "MANIFEST_LIMIT", "Reader", "images"]
+__all__ = ["CONFIG_LIMIT", "MANIFEST_LIMIT", "Kind", "Reader", "images"]
 
 MANIFEST_LIMIT = 4 << 20
 """Bytes of a manifest or an index at most: what registries take (distribution-spec, "pushing manifests")."""
@@ -25,10 +25,13 @@ _DOCUMENTS = 1000
 _CONFIGS = {MediaType.CONFIG, "application/vnd.docker.container.image.v1+json"}
 
 
-class Reader(Protocol):
-    """Gives a document, verified, of at most `limit` bytes; `kind` is `manifest` or `configuration`, for messages."""
+Kind = Literal["index", "manifest", "configuration"]
 
-    def __call__(self, descriptor: Descriptor, kind: str, *, limit: int) -> bytes: ...
+
+class Reader(Protocol):
+    """Gives a document, verified, of at most `limit` bytes."""
+
+    def __call__(self, descriptor: Descriptor, kind: Kind, *, limit: int) -> bytes: ...
 
 
 def images(name: str, roots: Iterable[Blob], read: Reader) -> list[StoredImage]:

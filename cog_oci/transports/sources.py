@@ -1,4 +1,4 @@
-"""Images that exist, wherever they are kept: an archive or a folder.
+"""Images that exist, wherever they are kept: an archive, a folder, a registry.
 
 Everything is read where it is; nothing of it is believed before its digest has been taken.
 """
@@ -45,8 +45,8 @@ class Source(Protocol):
 def open_source(text: str) -> Iterator[Source]:
     """The image that the user means, open for reading.
 
-    A folder is an OCI layout; a file is a tar of one, or a `docker save` archive. Raises CogError for what is
-    neither.
+    A folder is an OCI layout; a file is a tar of one, or a `docker save` archive; everything else names an image in a
+    registry: `host/name:tag` or `host/name@sha256:…`. Raises CogError for what is none of them.
     """
     path = Path(text).expanduser()
     if path.is_dir():
@@ -56,8 +56,13 @@ def open_source(text: str) -> Iterator[Source]:
         yield LayoutSource(FolderFiles(path))
     elif path.exists():
         yield _archive(path)
+    elif text.startswith((".", "/", "~")) or text.endswith(".tar"):
+        raise CogError(f"there is no file or folder {text}", hint="an image in a registry is named host/name:tag")
     else:
-        raise CogError(f"there is no file or folder {text}")
+        from cog_oci.transports._registry_source import open_registry  # noqa: PLC0415 - likewise
+
+        with open_registry(text) as source:
+            yield source
 
 
 def _archive(path: Path) -> Source:

@@ -57,7 +57,9 @@ def write_layout(folder: Path, store: Store, *images: Image) -> Path:
         for part in made.layers:
             (blobs / part.descriptor.digest[7:]).write_bytes(store.path(part.descriptor.digest).read_bytes())
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    entries = [{**m.descriptor.to_json(), "platform": {"os": "linux", "architecture": m.platform.architecture}} for m in images]
+    entries = [
+        {**m.descriptor.to_json(), "platform": {"os": "linux", "architecture": m.platform.architecture}} for m in images
+    ]
     write_index(folder, entries)
     return folder
 
