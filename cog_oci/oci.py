@@ -140,7 +140,10 @@ class Reference:
                 f"{text!r} is not the name of an image",
                 hint="use NAME[:TAG] in lower case, as in registry.example.com/you/model:v1",
             )
-        return cls(match["host"] or "docker.io", match["path"], match["tag"] or "latest")
+        host, path = match["host"] or "docker.io", match["path"]
+        if host == "docker.io" and path.count("/") == 1:
+            path = path.removeprefix("library/")  # where Docker Hub keeps the names without an owner
+        return cls(host, path, match["tag"] or "latest")
 
     @property
     def full(self) -> str:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, RootModel
 from cog_oci.blobs import MAGIC_SIZE, Stream, envelope
 from cog_oci.documents import Config, parse
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, Digest, MediaType, StoredImage, canonical_json, sha256
+from cog_oci.oci import Descriptor, Digest, MediaType, Reference, StoredImage, canonical_json, sha256
 from cog_oci.transports._files import document
 from cog_oci.transports._verified import AlteredBlobError, verified
 from cog_oci.transports._walk import CONFIG_LIMIT, MANIFEST_LIMIT
@@ -34,6 +34,7 @@ _CHUNK = 1 << 20
 class _Saved(BaseModel):
     config: Annotated[str, Field(alias="Config")]
     layers: Annotated[tuple[str, ...], Field(alias="Layers")]
+    tags: Annotated[tuple[str, ...] | None, Field(alias="RepoTags")] = None
 
 
 class _Manifest(RootModel[tuple[_Saved, ...]]):
@@ -50,8 +51,15 @@ class DockerSource:
     def __init__(self, files: Files) -> None:
         self.name = files.name
         self._files = files
+        found = document(files, "manifest.json", limit=MANIFEST_LIMIT)
+        self._saved = parse(_Manifest, found, f"{self.name}: manifest.json").root
         self._places: dict[Digest, str] = {}
         self._images = cache(self._read_images)
+
+    @property
+    def reference(self) -> Reference | None:
+        """As in Source: the first of RepoTags."""
+        return next((Reference.parse(tag) for entry in self._saved for tag in entry.tags or ()), None)
 
     def images(self) -> list[StoredImage]:
         """As in Source: in the order of manifest.json."""
@@ -73,11 +81,9 @@ class DockerSource:
         return documents.get(digest)
 
     def _read_images(self) -> tuple[StoredImage, ...]:
-        found = document(self._files, "manifest.json", limit=MANIFEST_LIMIT)
-        saved = parse(_Manifest, found, f"{self.name}: manifest.json").root
-        if not saved:
+        if not self._saved:
             raise CogError(f"{self.name} holds no image")
-        return tuple(self._image(entry) for entry in saved)
+        return tuple(self._image(entry) for entry in self._saved)
 
     def _image(self, saved: _Saved) -> StoredImage:
         config = document(self._files, saved.config, limit=CONFIG_LIMIT)

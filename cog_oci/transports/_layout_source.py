@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 from pydantic import BaseModel, Field
 
 from cog_oci.documents import Index, parse
-from cog_oci.oci import Descriptor, parse_digest
+from cog_oci.oci import Descriptor, Reference, parse_digest
 from cog_oci.transports._files import document
 from cog_oci.transports._verified import AlteredBlobError, verified, whole
 from cog_oci.transports._walk import CONFIG_LIMIT, MANIFEST_LIMIT, images
@@ -32,14 +32,18 @@ class LayoutSource:
     def __init__(self, files: Files) -> None:
         self.name = files.name
         self._files = files
-        found = document(files, "oci-layout", limit=MANIFEST_LIMIT)
-        parse(_Version, found, f"{self.name}: oci-layout")
+        parse(_Version, document(files, "oci-layout", limit=MANIFEST_LIMIT), f"{self.name}: oci-layout")
+        self._index = parse(Index, document(files, "index.json", limit=MANIFEST_LIMIT), f"{self.name}: index.json")
+
+    @property
+    def reference(self) -> Reference | None:
+        """As in Source: the full name, which containerd, Docker and we annotate; the layout's own is only a tag."""
+        names = (entry.annotations.get("io.containerd.image.name") for entry in self._index.manifests)
+        return next((Reference.parse(name) for name in names if name), None)
 
     def images(self) -> list[StoredImage]:
         """As in Source: what index.json names, in its order."""
-        found = document(self._files, "index.json", limit=MANIFEST_LIMIT)
-        index = parse(Index, found, f"{self.name}: index.json")
-        return images(self.name, index.manifests, self._document)
+        return images(self.name, self._index.manifests, self._document)
 
     @contextmanager
     def blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:

@@ -51,6 +51,12 @@ class RegistrySource:
         self.name = name
         self._repository, self._reference = repository, reference
 
+    @property
+    def reference(self) -> Reference:
+        """As in Source; `latest` when the image is named by its digest."""
+        tag = "latest" if self._reference.startswith("sha256:") else self._reference
+        return Reference(self._repository.host, self._repository.path, tag)
+
     def images(self) -> list[StoredImage]:
         """As in Source."""
         with Download(self._repository, f"manifests/{self._reference}", _ACCEPTED) as body:

@@ -55,6 +55,18 @@ class Archive:
         return Descriptor(MediaType.INDEX, sha256(self.index), len(self.index))
 
     @property
+    def layout_index(self) -> bytes:
+        """index.json of the layout: the whole, by its name. Single-image tools refuse to see anything besides."""
+        annotations = {
+            "io.containerd.image.name": self.reference.full,
+            "org.opencontainers.image.ref.name": self.reference.tag,
+        }
+        entry = {**self.descriptor.to_json(), "annotations": annotations}
+        if self.index is None:
+            entry["platform"] = self.images[0].platform.to_json()
+        return canonical_json({"schemaVersion": 2, "mediaType": MediaType.INDEX, "manifests": [entry]})
+
+    @property
     def documents(self) -> list[bytes]:
         """Every document but the two that lie outside `blobs`, small, in a fixed order, each once."""
         own = [document for image in self.images for document in (image.manifest, image.config)]
@@ -83,7 +95,7 @@ def write(sink: BinaryIO, archive: Archive, store: Store, progress: Progress = S
     """The archive to a file or a pipe, small documents first, so that a reader knows early what comes."""
     with progress.task("writing the archive", sum(blob.size for blob in archive.blobs)) as task:
         _document(sink, "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
-        _document(sink, "index.json", _index(archive))
+        _document(sink, "index.json", archive.layout_index)
         _document(sink, "manifest.json", _docker_manifest(archive))
         sink.writelines(_header(folder + "/", 0, kind=tarfile.DIRTYPE) for folder in ("blobs", "blobs/sha256"))
         for document in archive.documents:
@@ -124,17 +136,6 @@ def _copy(source: BinaryIO, sink: BinaryIO, size: int) -> None:
     if left:
         source.seek(size - left)
         shutil.copyfileobj(source, sink, 1 << 20)
-
-
-def _index(archive: Archive) -> bytes:
-    annotations = {
-        "io.containerd.image.name": archive.reference.full,
-        "org.opencontainers.image.ref.name": archive.reference.tag,
-    }
-    entry = {**archive.descriptor.to_json(), "annotations": annotations}
-    if archive.index is None:
-        entry["platform"] = archive.images[0].platform.to_json()
-    return canonical_json({"schemaVersion": 2, "mediaType": MediaType.INDEX, "manifests": [entry]})
 
 
 def _docker_manifest(archive: Archive) -> bytes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from cog_oci.oci import Descriptor, Digest, StoredImage
+    from cog_oci.oci import Descriptor, Digest, Reference, StoredImage
 
 __all__ = ["Source", "open_source"]
 
@@ -26,6 +26,10 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """The place as the user wrote it, without anything secret: for messages."""
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the image is called there; None when it has no name."""
 
     def images(self) -> list[StoredImage]:
         """Every image, in the order of the index; a CogError when there is none, or one that cannot be read."""
