@@ -25,8 +25,9 @@ _FOREIGN = {b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 MAGIC_SIZE = 6
 """How many bytes from its beginning tell what a blob is."""
 _CHUNK = 1 << 18
-# A block of 128 KiB can be four bytes of zstd (RFC 8878 §3.1.1.2): so many at a time bound a hostile blob at 256 MiB.
-_ZSTD_SLICE = 8192
+# A block of 128 KiB can be four bytes of zstd (RFC 8878 §3.1.1.2): slices so small bound what a hostile one becomes, at
+# 64 MiB, and cost nothing that can be measured.
+_ZSTD_SLICE = 2048
 
 
 class DamagedBlobError(CogError):
