@@ -7,7 +7,20 @@ import json
 import pytest
 
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, DiffID, Image, ImageConfig, LayerBlob, Platform, Reference, parse_digest, sha256
+from cog_oci.oci import (
+    Descriptor,
+    DiffID,
+    Image,
+    ImageConfig,
+    LayerBlob,
+    MediaType,
+    Platform,
+    Reference,
+    StoredImage,
+    canonical_json,
+    parse_digest,
+    sha256,
+)
 
 
 def image(name: str = "a", media_type: str = "gzip") -> Image:
@@ -61,3 +74,80 @@ def test_platforms_and_digests_are_checked_where_they_come_in():
         Platform.parse("windows/amd64")
     with pytest.raises(CogError, match="is not a sha256 digest"):
         parse_digest("md5:x")
+
+
+def stored(image: Image, **changes: object) -> StoredImage:
+    """The image parsed back from its documents; `changes` replace parts of the configuration."""
+    config = canonical_json({**json.loads(image.config_document), **changes})
+    return StoredImage.parse(image.descriptor, image.manifest_document, config)
+
+
+def an_image(*names: str) -> Image:
+    layers = [
+        LayerBlob(name, DiffID(sha256(name.encode())), Descriptor(MediaType.LAYER, sha256(name.encode()), 4), 4)
+        for name in names
+    ]
+    return Image(Platform("linux", "amd64"), ImageConfig(labels={"a": "b"}), tuple(layers))
+
+
+def test_an_image_is_read_back_as_it_was_written():
+    image = an_image("base", "code")
+
+    found = StoredImage.parse(image.descriptor, image.manifest_document, image.config_document)
+
+    assert found == image.stored()
+    assert (found.content_id, found.labels) == (image.content_id, {"a": "b"})
+    assert found.config_json["rootfs"]["diff_ids"] == [layer.diff_id for layer in image.layers]
+
+
+@pytest.mark.parametrize(
+    ("history", "names"),
+    [
+        (
+            [{"created_by": "RUN x", "empty_layer": False}, {"created_by": "ENV", "empty_layer": True}, {}],
+            ["RUN x", "layer 2"],
+        ),
+        ([{"created_by": "only one"}], ["layer 1", "layer 2"]),
+        (None, ["layer 1", "layer 2"]),
+    ],
+)
+def test_the_layers_of_other_peoples_images_have_names_as_far_as_their_history_goes(history, names):
+    assert [layer.name for layer in stored(an_image("a", "b"), history=history).layers] == names
+
+
+def test_what_go_writes_for_nothing_is_nothing():
+    image = an_image()
+
+    found = stored(image, history=None, config=None, rootfs={"type": "layers", "diff_ids": None})
+
+    assert (found.layers, found.labels) == ((), {})
+
+
+def test_the_variant_of_a_processor_is_part_of_its_platform():
+    assert str(stored(an_image("a"), architecture="arm", variant="v7").platform) == "linux/arm/v7"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"rootfs": {"diff_ids": []}}, "has 1 layers, but its configuration has 0"),
+        ({"rootfs": {"diff_ids": ["md5:1"]}}, r"configuration of image sha256:\w+ is not .*: rootfs.diff_ids.0: "),
+        ({"config": {"Labels": {"a": 1}}}, r"config.Labels.a: "),
+        ({"os": 1}, r": os: "),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_refused_with_its_field(changes, says):
+    with pytest.raises(CogError, match=says):
+        stored(an_image("a"), **changes)
+
+
+def test_a_manifest_that_is_none_is_refused():
+    image = an_image("a")
+
+    for data in (b"", b"{}", b"[]", b"\xff", b'{"schemaVersion": 1}', b"[" * 100_000):
+        with pytest.raises(CogError, match="the manifest of image sha256:"):
+            StoredImage.parse(image.descriptor, data, image.config_document)
+
+
+def test_docker_hubs_own_names_have_one_short_form():
+    assert Reference.parse("docker.io/library/debian:12") == Reference.parse("debian:12")
