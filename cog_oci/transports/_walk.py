@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from cog_oci.documents import Index, Manifest, parse
@@ -53,7 +54,8 @@ class _Walk:
         self._documents = 0
 
     def below(self, blob: Blob, depth: int) -> Iterator[StoredImage]:
-        descriptor = Descriptor.of(blob)
+        # Annotations in an index say what the index calls an image: they are no part of the image.
+        descriptor = replace(Descriptor.of(blob), annotations={})
         self._documents += 1
         if depth > _DEPTH or self._documents > _DOCUMENTS:
             raise CogError(f"{self._name}: its indexes name indexes without end, at {descriptor.digest}")
