@@ -11,7 +11,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
+from isal import isal_zlib
+
 from cog_oci.layers import _tar
+from cog_oci.layers._deflate import continued
 from cog_oci.layers._envelope import COMPRESSIONS, Compression, made_by, open_envelope
 from cog_oci.layers._gzip import SMALL, Members
 from cog_oci.layers._hashing import Hasher
@@ -152,14 +155,14 @@ class _Writer:
         self.plain(_tar.padding(entry.size))
 
     def _transplant(self, content: Content, deflated: Deflated, members: Members) -> None:
-        whole = None
-        if content.size <= SMALL:
-            whole = b"".join(content.chunks())
-            self._diff.update(whole)
-        else:
-            for chunk in content.chunks():
-                self._diff.update(chunk)
-        members.transplant(deflated, content.size, whole)
+        joined = continued(deflated.data, content.size) if content.size <= SMALL else None
+        if joined is not None and isal_zlib.crc32(joined[1]) == deflated.crc32:
+            self._diff.update(joined[1])
+            members.join(*joined)
+            return
+        for chunk in content.chunks():
+            self._diff.update(chunk)
+        members.transplant(deflated, content.size)
 
     def close(self, name: str) -> LayerBlob:
         diff_id = DiffID("sha256:" + self._diff.hexdigest())

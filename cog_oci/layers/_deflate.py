@@ -23,6 +23,8 @@ _LONGEST = 258
 _ALIGNED = "000"  # a stored block's header; what follows it starts at the next byte (§3.2.4)
 _EMPTY = b"\x00\x00\xff\xff"  # length 0 and its complement
 _SAME = re.compile(rb"\0{4,}")  # shorter runs cost more as a match than as literals
+_VARYING = ((0, 100), (124, 136), (148, 156))  # name, size and checksum in a header (POSIX ustar)
+_CONSTANT = ((100, 124), (136, 148), (156, 512))  # what is between them
 _ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 
 
@@ -71,25 +73,31 @@ def _distance(distance: int) -> str:
     return _with_extra(f"{symbol:05b}", (distance - 1) & ((1 << bits) - 1), bits)
 
 
-def _match(length: int, distance: int) -> str:
-    """A match of any length of at least 3; no rest of 1 or 2 is left over."""
+def _match(length: int, distance: str) -> str:
+    """A match of any length of at least 3, given the distance's code; no rest of 1 or 2 is left over."""
+    if length <= _LONGEST:
+        return _LENGTH[length] + distance
     out: list[str] = []
-    code = _distance(distance)
     while length > _LONGEST:
         step = _LONGEST if length - _LONGEST >= 3 else _LONGEST - 3
-        out += (_LENGTH[step], code)
+        out += (_LENGTH[step], distance)
         length -= step
-    return "".join((*out, _LENGTH[length], code))
+    return "".join((*out, _LENGTH[length], distance))
+
+
+_ONE_BACK = _distance(1)
 
 
 def _fresh(data: bytes) -> str:
     """Literals, and runs of zeros as matches with the zero before them."""
+    if b"\0\0\0\0" not in data:
+        return "".join([_LITERAL[byte] for byte in data])
     out: list[str] = []
     at = 0
     for run in _SAME.finditer(data):
         start, stop = run.span()
         out += [_LITERAL[byte] for byte in data[at : start + 1]]
-        out.append(_match(stop - start - 1, 1))
+        out.append(_match(stop - start - 1, _ONE_BACK))
         at = stop
     out += [_LITERAL[byte] for byte in data[at:]]
     return "".join(out)
@@ -97,14 +105,37 @@ def _fresh(data: bytes) -> str:
 
 def _like(block: bytes, before: bytes, distance: int) -> str:
     """A block as matches with the one that lies `distance` bytes back, and what differs."""
+    back = _distance(distance)
+    if all(block[start:stop] == before[start:stop] for start, stop in _CONSTANT):
+        return _like_another_file(block, before, back)
     difference = int.from_bytes(block) ^ int.from_bytes(before)
     out: list[str] = []
     at = 0
     for run in _SAME.finditer(difference.to_bytes(len(block))):
         start, stop = run.span()
-        out += (_fresh(block[at:start]), _match(stop - start, distance))
+        out += (_fresh(block[at:start]), _match(stop - start, back))
         at = stop
     out.append(_fresh(block[at:]))
+    return "".join(out)
+
+
+def _like_another_file(block: bytes, before: bytes, back: str) -> str:
+    """What `_like` does, for the header that nearly all are: only name, size and checksum may differ."""
+    out: list[str] = []
+    at = 0  # from where on the block is not yet written
+    for start, stop in _VARYING:
+        new, old = block[start:stop].rstrip(b"\0"), before[start:stop].rstrip(b"\0")
+        difference = int.from_bytes(new.ljust(len(old), b"\0")) ^ int.from_bytes(old.ljust(len(new), b"\0"))
+        if not difference:
+            continue
+        width = max(len(new), len(old))
+        first = start + width - (difference.bit_length() + 7) // 8
+        if first - at >= 4:
+            out.append(_match(first - at, back))
+            at = first
+        out.append(_fresh(block[at : start + width]))
+        at = start + width
+    out.append(_match(_BLOCK - at, back))
     return "".join(out)
 
 
@@ -137,23 +168,24 @@ class Headers:
         self._since += size
 
 
-def continued(stream: bytes | memoryview, content: bytes | memoryview) -> bytes | None:
-    """A deflate stream of one block, changed so that more blocks may follow it at the next byte; None where it cannot.
+def continued(stream: bytes | memoryview, size: int) -> tuple[bytes, bytes] | None:
+    """A deflate stream of one block, changed so that more blocks may follow it at the next byte, and its `size` bytes.
 
-    The block's mark of being the last is its first bit (§3.2.3). Where in its last byte it ends is not known without
-    decoding it, but only two cases differ: three bits or more are left over there, enough for the header of an empty
-    stored block, or fewer. Inflating the result tells which it is, and proves that it still makes `content`.
+    None where it cannot be. The block's mark of being the last is its first bit (§3.2.3). Where in its last byte it ends
+    is not known without decoding it, but only two cases differ: three bits or more are left over there, enough for the
+    header of an empty stored block, or fewer. Inflating the result tells which it is, and proves that it ends there.
     """
     if not stream[0] & 1:
         return None
-    body = bytes((stream[0] & 0xFE,)) + bytes(stream[1:])
-    for tail in (_EMPTY, b"\x00" + _EMPTY):
-        whole = body + tail
+    body = bytearray(stream)
+    body[0] &= 0xFE
+    tails = (b"\x00" + _EMPTY, _EMPTY)
+    for tail in tails if body[-1] >> 5 else reversed(tails):  # the likely case first: what is left over is zero
         inflate = isal_zlib.decompressobj(-15)
         try:
-            made = inflate.decompress(whole + END, len(content) + 1)
+            content = inflate.decompress(body + tail + END, size + 1)
         except _ERROR:
             continue
-        if inflate.eof and not inflate.unused_data and made == content:
-            return whole
+        if inflate.eof and not inflate.unused_data and len(content) == size:
+            return bytes(body + tail), content
     return None

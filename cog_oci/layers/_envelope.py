@@ -55,7 +55,7 @@ def open_envelope(compression: Compression, sink: Incoming) -> Iterator[Envelope
         if compression == "none":
             yield _Plain(sink)
             return
-        written = _Written(sink, stack.enter_context(Hasher()))
+        written = stack.enter_context(Hasher(sink.write))
         if compression == "zstd":
             yield _Zstd(written)
             return
@@ -63,30 +63,20 @@ def open_envelope(compression: Compression, sink: Incoming) -> Iterator[Envelope
         yield _Gzip(written, pool)
 
 
-class _Written:
-    """Where blobs go, hashed on the way."""
-
-    def __init__(self, sink: Incoming, hasher: Hasher) -> None:
-        self._sink, self._hasher = sink, hasher
-
-    def write(self, data: bytes | memoryview) -> None:
-        self._sink.write(data)
-        self._hasher.update(data)
-
-    def descriptor(self, media_type: str) -> Descriptor:
-        return Descriptor(media_type, Digest("sha256:" + self._hasher.hexdigest()), self._hasher.size)
+def _described(written: Hasher, media_type: str) -> Descriptor:
+    return Descriptor(media_type, Digest("sha256:" + written.hexdigest()), written.size)
 
 
 class _Gzip(_gzip.Members):
     """`application/vnd.oci.image.layer.v1.tar+gzip`."""
 
-    def __init__(self, written: _Written, pool: ThreadPoolExecutor) -> None:
-        super().__init__(written.write, pool)
+    def __init__(self, written: Hasher, pool: ThreadPoolExecutor) -> None:
+        super().__init__(written.update, pool)
         self._written = written
 
     def close(self, diff_id: DiffID) -> Descriptor:  # noqa: ARG002 - the protocol's
         self.finish()
-        return self._written.descriptor(MediaType.LAYER_GZIP)
+        return _described(self._written, MediaType.LAYER_GZIP)
 
 
 class _Zstd:
@@ -96,7 +86,7 @@ class _Zstd:
     single-threaded mode.
     """
 
-    def __init__(self, written: _Written) -> None:
+    def __init__(self, written: Hasher) -> None:
         self._written = written
         self._compress = zstandard.ZstdCompressor(
             level=_ZSTD_LEVEL, threads=_cores(), write_checksum=True, write_content_size=False
@@ -104,11 +94,11 @@ class _Zstd:
 
     def plain(self, data: bytes | memoryview) -> None:
         if made := self._compress.compress(data):
-            self._written.write(made)
+            self._written.update(made)
 
     def close(self, diff_id: DiffID) -> Descriptor:  # noqa: ARG002 - the protocol's
-        self._written.write(self._compress.flush())
-        return self._written.descriptor(MediaType.LAYER_ZSTD)
+        self._written.update(self._compress.flush())
+        return _described(self._written, MediaType.LAYER_ZSTD)
 
 
 class _Plain:

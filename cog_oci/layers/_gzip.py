@@ -7,14 +7,14 @@ that of ISA-L or of a host's zlib, is the same on every processor (docs/adr/0003
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import deflate
+from isal import isal_zlib
 
-from cog_oci.layers._deflate import Headers, continued
+from cog_oci.layers._deflate import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ __all__ = ["MADE_BY", "SMALL", "Members"]
 _MEMBER = 1 << 20  # bytes of tar in a compressed member: decides the bytes, so changing it is a new version
 _LEVEL = 1
 SMALL = 1 << 16
-"""Bytes: a content up to this size may share a member with the headers around it."""
+"""Bytes: a content up to this size may be joined to the headers around it."""
 _BETWEEN = 4096  # bytes: what lies between two transplanted contents and is no longer than this is headers
 _IN_FLIGHT = 16  # members being compressed at most: bounds the memory, never the bytes
 _HEAD = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))  # no name, no time, no flags, unknown system
@@ -54,16 +54,16 @@ class Members:
             if len(self._pending) == _MEMBER:
                 self._flush()
 
-    def transplant(self, piece: Deflated, size: int, content: bytes | None) -> None:
-        """Bytes of the tar whose deflate stream exists; `content` is what it inflates to, given when it is `SMALL`."""
-        stream = continued(piece.data, content) if content is not None else None
-        if stream is None or content is None or len(self._pending) > _BETWEEN:
+    def transplant(self, piece: Deflated, size: int) -> None:
+        """Bytes of the tar whose deflate stream exists: a member of its own, ten bytes before, eight after."""
+        self._flush()
+        self._queue.extend((_HEAD, piece.data, _tail(piece.crc32, size)))
+        self._drain(_IN_FLIGHT)
+
+    def join(self, stream: bytes, content: bytes) -> None:
+        """Bytes of the tar with a stream that more may follow, as `continued` makes it: one member holds many."""
+        if len(self._pending) > _BETWEEN:
             self._flush()
-        if stream is None or content is None:
-            # A member of its own: ten bytes before, eight after.
-            self._queue.extend((_HEAD, piece.data, _tail(piece.crc32, size)))
-            self._drain(_IN_FLIGHT)
-            return
         if self._shared is None:
             self._shared = _Shared()
         self._shared.headers(bytes(self._pending))
@@ -124,12 +124,12 @@ class _Shared:
 
     def _add(self, stream: bytes, plain: bytes) -> None:
         self._out += stream
-        self._crc = zlib.crc32(plain, self._crc)
+        self._crc = isal_zlib.crc32(plain, self._crc)
         self._plain += len(plain)
 
 
 def _member(data: bytes) -> bytes:
-    return b"".join((_HEAD, deflate.deflate_compress(data, _LEVEL), _tail(zlib.crc32(data), len(data))))
+    return b"".join((_HEAD, deflate.deflate_compress(data, _LEVEL), _tail(isal_zlib.crc32(data), len(data))))
 
 
 def _tail(crc32: int, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A sha256 taken beside the work: on another thread, in order, with a bound on what waits."""
+"""A sha256 taken beside the work, and a file written there: on another thread, in order, with a bound on what waits."""
 
 from __future__ import annotations
 
@@ -8,35 +8,43 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
     from types import TracebackType
 
 __all__ = ["Hasher"]
 
-_BATCH = 1 << 18  # bytes that are worth a turn of the other thread
+_BATCH = 1 << 18  # bytes of small pieces that are worth a turn of the other thread
+_LARGE = 1 << 16  # bytes that are worth one alone
 _IN_FLIGHT = 8
 
 
 class Hasher:
-    """Counts and hashes what it is given, as a context; the pieces must stay as they are until `hexdigest`."""
+    """Counts and hashes what it is given, and writes it if told where; a context.
 
-    def __init__(self) -> None:
+    The pieces must stay as they are until `hexdigest`, after which everything is written.
+    """
+
+    def __init__(self, write: Callable[[bytes | memoryview], object] | None = None) -> None:
         self.size = 0
+        self._write = write
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hash")
         self._jobs: deque[Future[None]] = deque()
-        self._small = bytearray()
+        self._batch: list[bytes | memoryview] = []
+        self._waiting = 0
 
     def update(self, data: bytes | memoryview) -> None:
         """The next bytes."""
         self.size += len(data)
-        if len(data) < _BATCH:
-            self._small += data
-            if len(self._small) >= _BATCH:
-                self._send()
-        else:
+        if len(data) >= _LARGE:
             self._send()
             self._submit(data)
+            return
+        self._batch.append(data)
+        self._waiting += len(data)
+        if self._waiting >= _BATCH:
+            self._send()
 
     def hexdigest(self) -> str:
         """64 hex digits over everything so far."""
@@ -55,13 +63,19 @@ class Hasher:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _send(self) -> None:
-        if self._small:
-            self._submit(bytes(self._small))
-            self._small.clear()
+        # Small pieces are sent as one: between two the other thread would have to wait for this one to let go.
+        if self._batch:
+            self._submit(b"".join(self._batch))
+            self._batch, self._waiting = [], 0
 
     def _submit(self, data: bytes | memoryview) -> None:
         self._wait(_IN_FLIGHT)
-        self._jobs.append(self._thread.submit(self._hash.update, data))
+        self._jobs.append(self._thread.submit(self._take, data))
+
+    def _take(self, data: bytes | memoryview) -> None:
+        if self._write is not None:
+            self._write(data)
+        self._hash.update(data)
 
     def _wait(self, leave: int) -> None:
         while len(self._jobs) > leave:

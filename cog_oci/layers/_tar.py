@@ -237,23 +237,11 @@ def _record(key: bytes, value: bytes) -> bytes:
 def _block(  # noqa: PLR0913 - the fields of a tar header
     name: bytes, *, mode: int, uid: int, gid: int, size: int, type_flag: bytes, target: bytes, prefix: bytes
 ) -> bytes:
-    block = b"".join(
-        (
-            name.ljust(100, b"\0"),
-            b"%07o\0" % mode,
-            b"%07o\0" % uid,
-            b"%07o\0" % gid,
-            b"%011o\0" % size,
-            b"%011o\0" % EPOCH,
-            b" " * 8,
-            type_flag,
-            target.ljust(100, b"\0"),
-            b"ustar\x0000",
-            bytes(32 + 32),
-            b"%07o\0" % 0,
-            b"%07o\0" % 0,
-            prefix.ljust(155, b"\0"),
-            bytes(12),
-        )
-    )
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    before = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (name.ljust(100, b"\0"), mode, uid, gid, size, EPOCH)
+    after = b"%b%bustar\x0000%b%b" % (type_flag, target.ljust(100, b"\0"), _NOBODY, prefix.ljust(167, b"\0"))
+    checksum = sum(before) + sum(after) + 8 * 32  # as if its own field were spaces
+    return b"%b%06o\0 %b" % (before, checksum, after)
+
+
+_NOBODY = bytes(32 + 32) + b"0000000\0" * 2
+"""No user name, no group name, device 0."""
