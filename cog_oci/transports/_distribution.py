@@ -113,15 +113,18 @@ class Repository:
         raise AssertionError("unreachable: the last attempt raises")
 
     def _authorized(self, method: str, url: str, headers: Mapping[str, str], scope: str) -> requests.Response:
-        for _ in range(2):
-            sent = self._authorization.header(scope)
-            response = self._followed(method, url, {**headers, **({"Authorization": sent} if sent else {})})
-            if response.status_code != HTTPStatus.UNAUTHORIZED:
-                return response
-            with response:
-                challenge = Challenge.parse(response.headers.get("WWW-Authenticate", ""))
-            self._authorization.answer(challenge, scope, sent)
-        raise self._authorization.failure()
+        sent = self._authorization.header(scope)
+        response = self._followed(method, url, {**headers, **({"Authorization": sent} if sent else {})})
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        with response:
+            challenge = Challenge.parse(response.headers.get("WWW-Authenticate", ""))
+        self._authorization.answer(challenge, scope, sent)
+        again = self._followed(method, url, {**headers, "Authorization": self._authorization.header(scope) or ""})
+        if again.status_code == HTTPStatus.UNAUTHORIZED:
+            again.close()
+            raise self._authorization.failure()
+        return again
 
     def _followed(self, method: str, url: str, headers: Mapping[str, str]) -> requests.Response:
         """Blobs often lie elsewhere; whoever keeps them is told nothing of who asks the registry."""
