@@ -6,10 +6,19 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from cog_oci.errors import CogError, Problem, SourceError
 from cog_oci.oci import canonical_json, sha256
@@ -18,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pydantic import SerializerFunctionWrapHandler
     from pydantic_core import ErrorDetails
 
-__all__ = ["Build", "Config", "Project"]
+__all__ = ["Build", "Config", "Image", "Project"]
 
 PYTHON_VERSIONS = ("3.11", "3.13")
 """The interpreters that Debian's stable suites bring (design §4)."""
@@ -47,8 +57,9 @@ _AS_TYPED = frozenset({("build", "python_version"), ("build", "cuda"), ("build",
 
 _DENIED_VARIABLES = re.compile(
     r"PATH|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|PYTHONUNBUFFERED|LIBRARY_PATH|HF_ENDPOINT|HF_HUB_ENABLE_HF_TRANSFER"
-    r"|(R8|REPLICATE|CUDA|NVIDIA|NV|PGET|KUBERNETES)_.*"
+    r"|(R8|REPLICATE|CUDA|NVIDIA|NV|PGET|KUBERNETES|COG_OCI)_.*"
 )
+"""Cog's list, in Cog's letter case, and the names that this tool keeps for itself."""
 
 
 def _reference(text: str) -> str:
@@ -75,9 +86,13 @@ def _package(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    name, equals, _ = text.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
+    name, equals, value = text.partition("=")
+    if not equals or not name:
         raise ValueError(f"{text!r} must be in the form NAME=VALUE")
+    if not re.fullmatch(r"[^\s\x00-\x1f\x7f]+", name):
+        raise ValueError(f"{name!r} cannot be the name of a variable: it has a blank or a control character in it")
+    if "\0" in value:
+        raise ValueError(f"the value of {name} has a NUL in it, which no environment can hold")
     if _DENIED_VARIABLES.fullmatch(name):
         raise ValueError(f"{name} belongs to the image and cannot be set here")
     return text
@@ -110,6 +125,22 @@ class Build(_Section):
         return self
 
 
+class Image(_Section):
+    """What the image is called, and how its layers travel; in Cog's form `image:` is the name alone."""
+
+    name: str | None = None
+    compression: Literal["gzip", "zstd", "none"] = "gzip"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"name": value}
+        if not isinstance(value, dict | Image):
+            raise ValueError("must be a name, or a mapping of name and compression")  # noqa: TRY004 - pydantic's way
+        return value
+
+
 class Concurrency(_Section):
     """How many predictions run at once; more than one needs an async model."""
 
@@ -120,7 +151,7 @@ class Config(_Section):
     """cog.yaml as values."""
 
     build: Build = Build()
-    image: str | None = None
+    image: Image = Image()
     run: Annotated[str, AfterValidator(_reference)] | None = None
     predict: Annotated[str, AfterValidator(_reference)] | None = None
     environment: list[Annotated[str, AfterValidator(_variable)]] = []
@@ -131,6 +162,35 @@ class Config(_Section):
         if self.run and self.predict:
             raise ValueError("only one of run or predict can be set")
         return self
+
+    @field_validator("environment")
+    @classmethod
+    def _each_once(cls, environment: list[str]) -> list[str]:
+        names = [variable.partition("=")[0] for variable in environment]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{twice[0]} is set twice")
+        return environment
+
+    @model_serializer(mode="wrap")
+    def _as_cog_has_it(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """`image` is the name: readers of Cog's label expect it, and how layers travel is no part of what an image is.
+
+        An image is the same image in every compression, so its configuration must not say which it was (design §1.2).
+        """
+        values: dict[str, Any] = dump(self)
+        if values.pop("image", None) and self.image.name is not None:
+            values["image"] = self.image.name
+        return values
+
+    @property
+    def compression(self) -> Literal["gzip", "zstd", "none"]:
+        """How the layers travel when the command line does not say."""
+        return self.image.compression
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """`environment:` by name. Values are taken as they are written: nothing in them is unquoted or expanded."""
+        return {name: value for name, _, value in (variable.partition("=") for variable in self.environment)}
 
     @property
     def reference(self) -> str | None:
@@ -168,8 +228,8 @@ class Project:
     @property
     def image_name(self) -> str:
         """`image:` of cog.yaml, else Cog's rule: `cog-` and the folder's name, at most 30 characters."""
-        if self.config.image:
-            return self.config.image
+        if self.config.image.name:
+            return self.config.image.name
         name = re.sub(r"[^a-z0-9]+", "-", self.folder.name.lower()).strip("-")
         return f"cog-{name or 'model'}"[:30].rstrip("-")
 
@@ -309,7 +369,8 @@ def _problem(file: Path, root: yaml.Node, detail: ErrorDetails) -> Problem:
     unknown = detail["type"] == "extra_forbidden"
     mark = _mark(root, path, of_key=unknown)
     if unknown:
-        known = Build.model_fields if path[0] == "build" and len(path) > 1 else Config.model_fields
+        sections: dict[str | int, type[BaseModel]] = {"build": Build, "image": Image, "concurrency": Concurrency}
+        known = (sections.get(path[0], Config) if len(path) > 1 else Config).model_fields
         message = f"unknown key{_suggestion(str(path[-1]), known)}"
     elif detail["type"].endswith("_type"):
         message = f"{message.removeprefix('Input ')}, not {detail['input']!r}"

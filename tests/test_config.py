@@ -6,6 +6,7 @@ import pytest
 
 from cog_oci.config import Project
 from cog_oci.errors import CogError, SourceError
+from cog_oci.layers import COMPRESSIONS
 
 
 def project(folder, text, **files):
@@ -36,7 +37,7 @@ def test_the_file_is_searched_upwards(tmp_path):
 
     found = Project.find(tmp_path / "a" / "b")
 
-    assert (found.folder, found.config.image) == (tmp_path, "here")
+    assert (found.folder, found.config.image.name) == (tmp_path, "here")
 
 
 def test_no_file_anywhere_is_said_as_cog_says_it(tmp_path):
@@ -92,6 +93,22 @@ def test_the_image_is_called_after_the_folder(tmp_path, folder, name):
         ),
         ("environment: [PATH=/x]\n", "cog.yaml:1:15: environment.0: PATH belongs to the image and cannot be set here"),
         ("environment: [FOO]\n", "cog.yaml:1:15: environment.0: 'FOO' must be in the form NAME=VALUE"),
+        ("environment: ['=x']\n", "cog.yaml:1:15: environment.0: '=x' must be in the form NAME=VALUE"),
+        (
+            "environment: ['A B=x']\n",
+            "cog.yaml:1:15: environment.0: 'A B' cannot be the name of a variable: it has a blank or a control character in it",
+        ),
+        (
+            'environment: ["A=\\0"]\n',
+            "cog.yaml:1:15: environment.0: the value of A has a NUL in it, which no environment can hold",
+        ),
+        ("environment: [B=1, A=1, A=2]\n", "cog.yaml:1:14: environment: A is set twice"),
+        ("image: 3\n", "cog.yaml:1:8: image: must be a name, or a mapping of name and compression"),
+        (
+            "image: {name: a, compression: bzip2}\n",
+            "cog.yaml:1:31: image.compression: Input should be 'gzip', 'zstd' or 'none'",
+        ),
+        ("image:\n  compresion: zstd\n", "cog.yaml:2:3: image.compresion: unknown key, did you mean compression?"),
         ("image: a\nimage: b\n", "cog.yaml:2:1: image is set twice"),
         ("a: [1\n", "cog.yaml:2:1: this is not YAML: expected ',' or ']', but got '<stream end>'"),
         ("- a\n", "cog.yaml:1:1: the file must be a mapping of keys to values"),
@@ -103,6 +120,70 @@ def test_a_mistake_is_told_with_its_place(tmp_path, text, message):
         project(tmp_path, text)
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "compression"),
+    [
+        ("image: me/model", "me/model", "gzip"),
+        ("image: {name: me/model, compression: zstd}", "me/model", "zstd"),
+        ("image: {compression: none}", "cog-here", "none"),
+        ("image:", "cog-here", "gzip"),
+    ],
+)
+def test_the_image_is_a_name_or_a_name_and_how_it_travels(tmp_path, text, name, compression):
+    (tmp_path / "here").mkdir()
+    found = project(tmp_path / "here", text)
+
+    assert (found.image_name, found.config.compression) == (name, compression)
+
+
+def test_every_compression_of_the_layers_can_be_asked_for(tmp_path):
+    asked = [project(tmp_path, f"image: {{compression: {one}}}").config.compression for one in COMPRESSIONS]
+
+    assert asked == list(COMPRESSIONS)
+
+
+@pytest.mark.parametrize("options", [{}, {"exclude_defaults": True}])
+def test_how_an_image_travels_is_no_part_of_what_it_says_about_itself(tmp_path, options):
+    def said(text):
+        return project(tmp_path, text).config.model_dump(mode="json", **options)
+
+    assert said("image: {name: a, compression: zstd}") == said("image: a")
+    assert said("image: a")["image"] == "a"
+    assert said("image: {compression: zstd}") == said("")
+
+
+def test_values_of_variables_are_taken_as_they_are_written(tmp_path):
+    found = project(tmp_path, """environment: ['A=b=c', 'Q="x"', 'P=$HOME', 'E=', 'S= ', 'my.name-1=x', "M=1\\n2"]""")
+
+    assert found.config.variables == {
+        "A": "b=c",
+        "Q": '"x"',
+        "P": "$HOME",
+        "E": "",
+        "S": " ",
+        "my.name-1": "x",
+        "M": "1\n2",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONUNBUFFERED", "LIBRARY_PATH"),
+        *("HF_ENDPOINT", "HF_HUB_ENABLE_HF_TRANSFER", "R8_X", "REPLICATE_", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES"),
+        *("NV_X", "PGET_X", "KUBERNETES_X", "COG_OCI_SERVER_PYTHON"),
+    ],
+)
+def test_variables_of_the_image_and_its_platform_cannot_be_set(tmp_path, name):
+    with pytest.raises(SourceError, match=f"{name} belongs to the image and cannot be set here"):
+        project(tmp_path, f"environment: [{name}=1]")
+
+
+@pytest.mark.parametrize("name", ["path", "R8", "CUDA", "MY_PATH", "PATHS", "nv_x", "COG_MAX_CONCURRENCY"])
+def test_names_that_only_look_like_them_can(tmp_path, name):
+    assert project(tmp_path, f"environment: [{name}=1]").config.variables == {name: "1"}
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):
