@@ -46,6 +46,11 @@ class CodeLayer:
         return "code"
 
     @property
+    def why(self) -> str:
+        """What it is, and when it changes."""
+        return "the project's own files; changes when they do"
+
+    @property
     def artifacts(self) -> tuple[()]:
         """None: the files are the user's."""
         return ()

@@ -29,6 +29,7 @@ class Listed:
 
     entries: list[Entry]
     name: str = "listed"
+    why: str = "a test asks for it"
     artifacts: tuple[()] = ()
     made: list[int] = field(default_factory=list)
 
