@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cog_oci.image_config import image_config
 from cog_oci.layers.code import CodeLayer
-from cog_oci.layers.debs import DebLayer
+from cog_oci.layers.debs import deb_layers
 from cog_oci.layers.server import ServerLayer
 from cog_oci.layers.wheels import group
 from cog_oci.lock import check_fresh
@@ -74,7 +74,7 @@ def artifact_layers(parts: PlatformLock) -> list[Layer]:
     """The layers that a lock alone decides, bottom up."""
     interpreter = parts.interpreter
     return [
-        *_deb_layers(parts),
+        *deb_layers(interpreter.suite, parts.debs),
         ServerLayer(interpreter.executable, parts.server),
         *group(interpreter.version, interpreter.executable, parts.wheels),
     ]
@@ -92,11 +92,3 @@ def read_model(project: Project) -> Schema | None:
     from cog_oci.schema import read_schema  # noqa: PLC0415 - a project without a model needs none
 
     return read_schema(project.folder, project.config.reference)
-
-
-def _deb_layers(parts: PlatformLock) -> list[Layer]:
-    base = tuple(deb for deb in parts.debs if deb.layer == "base")
-    system = tuple(deb for deb in parts.debs if deb.layer == "system")
-    suite = parts.interpreter.suite
-    layers: list[Layer] = [DebLayer(suite, base)] if base else []
-    return [*layers, DebLayer(suite, system, below=base)] if system else layers

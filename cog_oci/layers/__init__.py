@@ -47,6 +47,10 @@ class Layer(Protocol):
         """A few words for people: `base`, `python torch`."""
 
     @property
+    def why(self) -> str:
+        """Why this is a layer, and what changes it, for people."""
+
+    @property
     def recipe(self) -> str:
         """64 hex digits over everything that decides the entries: equal recipes make equal layers."""
 

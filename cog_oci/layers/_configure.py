@@ -18,22 +18,37 @@ if TYPE_CHECKING:
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
-__all__ = ["configured"]
+__all__ = ["configured", "unconfigured"]
 
 
 @contextmanager
-def configured(debs: Sequence[Deb], below: Sequence[Deb], store: Store) -> Iterator[Iterable[Entry]]:
-    """The files of `debs`, and the effects of all packages that differ from those of the packages `below` alone."""
-    with unpack_all((*below, *debs), store) as unpacked:
+def configured(
+    debs: Sequence[Deb], below: Sequence[Deb], store: Store, apart: Sequence[Deb] = ()
+) -> Iterator[Iterable[Entry]]:
+    """The files of `debs`, and the effects of all packages that differ from those of the packages `below` alone.
+
+    The files of the debs `apart` are in layers of their own, between the two; their effects are here.
+    """
+    with unpack_all((*below, *apart, *debs), store) as unpacked:
         for one in unpacked:
             check(one.package)
         under, own = unpacked[: len(below)], unpacked[len(below) :]
+        elsewhere = merge(own[: len(apart)])
         before = merge(under)
         after = merge(own, before)
         known = effects(before, under) if under else {}
         added = {path: entry for path, entry in effects(after, unpacked).items() if known.get(path) != entry}
-        new = {path: owned.entry for path, owned in after.items() if before.get(path) is not owned}
+        there = {path: owned.entry for path, owned in (before | elsewhere).items()}
+        new = {path: owned.entry for path, owned in after.items() if there.get(path) != owned.entry}
         yield linked({**_directories(new | added, after, known), **new, **added}.values())
+
+
+@contextmanager
+def unconfigured(deb: Deb, store: Store) -> Iterator[Iterable[Entry]]:
+    """The files of one deb, and nothing else."""
+    with unpack_all((deb,), store) as unpacked:
+        check(unpacked[0].package)
+        yield linked(owned.entry for owned in merge(unpacked).values())
 
 
 def _directories(new: Iterable[str], after: dict[str, Owned], known: dict[str, Entry]) -> dict[str, Entry]:

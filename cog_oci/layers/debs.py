@@ -17,18 +17,56 @@ if TYPE_CHECKING:
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
-__all__ = ["DebLayer", "check_scripts"]
+__all__ = ["DebLayer", "LargeDebLayer", "check_scripts", "deb_layers"]
 
 _VERSION = 1
+_ALONE = 32 << 20  # a deb of this many bytes has a layer to itself: unpacked, it is some hundred megabytes
+_MOST_ALONE = 8
+
+
+@dataclass(frozen=True)
+class LargeDebLayer:
+    """The files of one large package; what configuring it does is in the layer above."""
+
+    deb: Deb
+
+    @property
+    def name(self) -> str:
+        """`system libcudnn9`."""
+        return f"system {self.deb.name}"
+
+    @property
+    def why(self) -> str:
+        """What it is, and when it changes."""
+        return "one large Debian package; changes when it does"
+
+    @property
+    def artifacts(self) -> tuple[Deb, ...]:
+        """The deb."""
+        return (self.deb,)
+
+    @cached_property
+    def recipe(self) -> str:
+        """By the deb's hash."""
+        return recipe("large deb", _VERSION, deb=self.deb.sha256)
+
+    @contextmanager
+    def open(self, store: Store) -> Iterator[Iterable[Entry]]:
+        """The package's files. Raises DamagedDebError and UnknownScriptError."""
+        from cog_oci.layers._configure import unconfigured  # noqa: PLC0415 - a layer that is known opens nothing
+
+        with unconfigured(self.deb, store) as entries:
+            yield entries
 
 
 @dataclass(frozen=True)
 class DebLayer:
-    """The packages of a suite that are a layer, on top of the packages `below` it."""
+    """The packages of a suite that are a layer, on top of the packages `below` it; `apart` are LargeDebLayers."""
 
     suite: str
     debs: tuple[Deb, ...]
     below: tuple[Deb, ...] = ()
+    apart: tuple[Deb, ...] = ()
 
     @property
     def name(self) -> str:
@@ -36,19 +74,22 @@ class DebLayer:
         return "system packages" if self.below else f"base {self.suite}"
 
     @property
+    def why(self) -> str:
+        """What it is, and when it changes."""
+        if self.below:
+            return "Debian packages that cog.yaml asks for; changes when they do"
+        return "Debian and its Python; changes when the base's pins are renewed"
+
+    @property
     def artifacts(self) -> tuple[Deb, ...]:
         """Every deb, those below included: what an effect depends on may lie in any of them."""
-        return (*self.below, *self.debs)
+        return (*self.below, *self.apart, *self.debs)
 
     @cached_property
     def recipe(self) -> str:
         """By the debs' hashes; not by their order."""
-        return recipe(
-            "debs",
-            _VERSION,
-            debs=sorted(deb.sha256 for deb in self.debs),
-            below=sorted(deb.sha256 for deb in self.below),
-        )
+        parts = {"debs": self.debs, "below": self.below, "apart": self.apart}
+        return recipe("debs", _VERSION, **{key: sorted(deb.sha256 for deb in debs) for key, debs in parts.items()})
 
     @contextmanager
     def open(self, store: Store) -> Iterator[Iterable[Entry]]:
@@ -58,8 +99,20 @@ class DebLayer:
         """
         from cog_oci.layers._configure import configured  # noqa: PLC0415 - a layer that is known opens nothing
 
-        with configured(self.debs, self.below, store) as entries:
+        with configured(self.debs, self.below, store, self.apart) as entries:
             yield entries
+
+
+def deb_layers(suite: str, debs: Iterable[Deb]) -> list[LargeDebLayer | DebLayer]:
+    """The layers of these packages, bottom up: the base, each large system package, the other system packages."""
+    base = tuple(deb for deb in debs if deb.layer == "base")
+    system = tuple(deb for deb in debs if deb.layer == "system")
+    large = sorted((deb for deb in system if deb.size >= _ALONE), key=lambda deb: (-deb.size, deb.name))[:_MOST_ALONE]
+    apart = tuple(sorted(large, key=lambda deb: deb.name))
+    rest = tuple(deb for deb in system if deb not in apart)
+    layers: list[LargeDebLayer | DebLayer] = [DebLayer(suite, base)] if base else []
+    layers += [LargeDebLayer(deb) for deb in apart]
+    return [*layers, DebLayer(suite, rest, below=base, apart=apart)] if system else layers
 
 
 def check_scripts(debs: Iterable[Deb], store: Store) -> None:

@@ -46,6 +46,11 @@ class ServerLayer:
         return "server"
 
     @property
+    def why(self) -> str:
+        """What it is, and when it changes."""
+        return "the HTTP server and the SDK; changes with cog-oci"
+
+    @property
     def artifacts(self) -> tuple[Wheel, ...]:
         """The server's wheels."""
         return self.wheels

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from cog_oci.layers import recipe
@@ -18,17 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["WheelLayer", "group"]
 
-_VERSION = 1
+_VERSION = 2
 _ALONE = 8 << 20  # a wheel of this many bytes has a layer to itself
-_MOST_ALONE = 24
+_MOST_ALONE = 16
+_LARGEST = 1 << 30  # bytes of a wheel that are one blob: registries and clients move several blobs at once
+_TOGETHER = 32 << 20  # bytes of small wheels that are one layer
+_MOST_GROUPS = 4
 
 
 @dataclass(frozen=True)
 class WheelLayer:
     """Some of the wheels of an image, installed in its virtual environment.
 
-    The layer with `skeleton` also has the environment itself, and is the one that checks that no two wheels of `all`
-    want the same path: it holds the small ones, so it is the cheapest to make anew.
+    The layer with `skeleton` also has the environment itself, and is the one that checks that no two wheels of
+    `everything` want the same path. A wheel too large for one blob is in several layers: `part` is (this, of how many).
     """
 
     python_version: str
@@ -36,11 +41,29 @@ class WheelLayer:
     wheels: tuple[Wheel, ...]
     everything: tuple[Wheel, ...] = ()
     skeleton: bool = False
+    part: tuple[int, int] = (1, 1)
+    number: int = 0
 
     @property
     def name(self) -> str:
-        """`python` or `python torch`."""
-        return "python" if self.skeleton else f"python {self.wheels[0].name}"
+        """`python`, `python 2`, `python torch` or `python torch 1/2`."""
+        if self.skeleton:
+            return "python"
+        if self.number:
+            return f"python {self.number}"
+        this, count = self.part
+        return f"python {self.wheels[0].name}" + (f" {this}/{count}" if count > 1 else "")
+
+    @property
+    def why(self) -> str:
+        """What it is, and when it changes."""
+        if self.skeleton:
+            return "the virtual environment and small wheels; changes when any wheel does"
+        if self.number:
+            return f"{len(self.wheels)} small wheels, put together by their names; changes when one of them does"
+        if self.part[1] > 1:
+            return "a part of one very large wheel; changes when it does"
+        return "one large wheel; changes when it does"
 
     @property
     def artifacts(self) -> tuple[Wheel, ...]:
@@ -58,6 +81,7 @@ class WheelLayer:
             wheels=[wheel.sha256 for wheel in self.wheels],
             checked=[wheel.sha256 for wheel in self.everything],
             skeleton=self.skeleton,
+            part=self.part,
         )
 
     @contextmanager
@@ -70,7 +94,7 @@ class WheelLayer:
             with install_wheels(self.everything, prefix, store):
                 pass  # a conflict raises; layers hide one another's files without a word
         with install_wheels(self.wheels, prefix, store) as entries:
-            yield [*entries, *(self._skeleton() if self.skeleton else ())]
+            yield [*_part(entries, *self.part), *(self._skeleton() if self.skeleton else ())]
 
     def _skeleton(self) -> Iterator[Entry]:
         """What `python -m venv` would make (PEP 405), without pip, and with the SDK on the path."""
@@ -88,9 +112,50 @@ class WheelLayer:
 
 
 def group(python_version: str, base_python: str, wheels: tuple[Wheel, ...]) -> list[WheelLayer]:
-    """The layers of an environment: each large wheel alone, the largest first, then the rest with the skeleton."""
+    """The layers of an environment: each large wheel alone, the largest first, groups of small ones, the skeleton."""
     ordered = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.name))
     alone = [wheel for wheel in ordered if wheel.size >= _ALONE][:_MOST_ALONE]
-    rest = tuple(wheel for wheel in wheels if wheel not in alone)
-    layers = [WheelLayer(python_version, base_python, (wheel,)) for wheel in alone]
-    return [*layers, WheelLayer(python_version, base_python, rest, everything=wheels, skeleton=True)]
+    layers: list[WheelLayer] = []
+    for wheel in alone:
+        count = -(-wheel.size // _LARGEST)
+        layers += (WheelLayer(python_version, base_python, (wheel,), part=(one, count)) for one in range(1, count + 1))
+    first, *others = _groups(tuple(wheel for wheel in wheels if wheel not in alone))
+    layers += (WheelLayer(python_version, base_python, some, number=number) for number, some in enumerate(others, 2))
+    return [*layers, WheelLayer(python_version, base_python, first, everything=wheels, skeleton=True)]
+
+
+def _groups(wheels: tuple[Wheel, ...]) -> list[tuple[Wheel, ...]]:
+    """Small wheels in as few groups as their size asks for; at least one.
+
+    Each wheel chooses its group by its name alone (highest random weight), so that one that comes, goes or changes
+    moves no other: what has to be sent anew is its own group.
+    """
+    count = min(_MOST_GROUPS, max(1, -(-sum(wheel.size for wheel in wheels) // _TOGETHER)))
+
+    def choice(wheel: Wheel) -> int:
+        weights = [hashlib.sha256(f"{number}:{wheel.name}".encode()).digest() for number in range(count)]
+        return weights.index(max(weights))
+
+    return [tuple(wheel for wheel in wheels if choice(wheel) == number) for number in range(count)]
+
+
+def _part(entries: list[Entry], this: int, count: int) -> list[Entry]:
+    """One of `count` parts of these files, in the order of their paths, about equal as they are compressed."""
+    if count == 1:
+        return entries
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    sizes = [_stored(entry) for entry in ordered]
+    total = sum(sizes)
+    ends = accumulate(sizes)
+    return [
+        entry for entry, end, size in zip(ordered, ends, sizes, strict=True) if _piece(end - size, total, count) == this
+    ]
+
+
+def _piece(start: int, total: int, count: int) -> int:
+    return min(count, start * count // max(total, 1) + 1)
+
+
+def _stored(entry: Entry) -> int:
+    deflated = entry.content.deflated() if entry.content else None
+    return len(deflated.data) if deflated else entry.size
