@@ -36,12 +36,12 @@ def open_registry(text: str) -> Iterator[RegistrySource]:
     scheme, separator, rest = text.rpartition("://")
     if separator and scheme not in {"http", "https"}:
         raise CogError(f"{text!r} is not the name of an image", hint="use host/name:tag or host/name@sha256:…")
-    name, _, digest = rest.partition("@")
+    name, at, digest = rest.partition("@")
     reference = Reference.parse(name)
     path = reference.full.partition("/")[2].rpartition(":")[0]
     plain = {"http": True, "https": False}.get(scheme)
     with Repository(reference.host, path, plain_http=plain) as repository:
-        yield RegistrySource(text, repository, parse_digest(digest) if digest else reference.tag)
+        yield RegistrySource(text, repository, parse_digest(digest) if at else reference.tag)
 
 
 class RegistrySource:

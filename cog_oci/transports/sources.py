@@ -58,8 +58,10 @@ def open_source(text: str) -> Iterator[Source]:
         from cog_oci.transports._layout_source import LayoutSource  # noqa: PLC0415 - likewise
 
         yield LayoutSource(FolderFiles(path))
-    elif path.exists():
+    elif path.is_file():
         yield _archive(path)
+    elif path.exists():
+        raise CogError(f"{text} is neither a file nor a folder", hint="write the archive to a file first")
     elif text.startswith((".", "/", "~")) or text.endswith(".tar"):
         raise CogError(f"there is no file or folder {text}", hint="an image in a registry is named host/name:tag")
     else:

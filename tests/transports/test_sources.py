@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -322,7 +323,14 @@ def test_a_path_that_is_not_there_is_not_taken_for_a_registry(text):
         pass
 
 
-@pytest.mark.parametrize("text", ["Upper/Case", "host/", "ftp://host/x", "host/x@md5:1", "a b"])
+def test_a_pipe_is_refused_as_it_cannot_be_read_in_place(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(CogError, match="neither a file nor a folder"), open_source(str(tmp_path / "pipe")):
+        pass
+
+
+@pytest.mark.parametrize("text", ["Upper/Case", "host/", "ftp://host/x", "host/x@md5:1", "host/x@", "a b"])
 def test_what_names_nothing_is_refused(text):
     with pytest.raises(CogError, match=r"is not the name of an image|is not a sha256 digest"), open_source(text):
         pass
