@@ -35,7 +35,8 @@ __all__ = ["image"]
 @click.option(
     "--compression",
     type=click.Choice(["gzip", "zstd", "none"]),
-    help="How layers travel: gzip loads everywhere, zstd is the smallest, none the fastest to load.  [default: gzip]",
+    help="How layers travel: gzip loads everywhere, zstd is the smallest, none the fastest to load.  "
+    "[default: image.compression of cog.yaml, else gzip]",
 )
 @click.option(
     "--digest", "only_digest", is_flag=True, help="Print the image's digest from the lock and the code; build nothing."
@@ -64,7 +65,8 @@ def image(
     target = None if output == "-" else Path(output).absolute()
     locked = Lock.read(found.lock_path)
     options = build.Options(
-        compression=compression or "gzip", leave_out=frozenset() if target is None else frozenset({target})
+        compression=compression or found.config.compression,
+        leave_out=frozenset() if target is None else frozenset({target}),
     )
     with workshop() as shop:
         if only_digest:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hasher"]
 
-_BATCH = 1 << 18  # bytes of small pieces that are worth a turn of the other thread
+_BATCH = 1 << 20  # bytes of small pieces that are worth a turn of the other thread
 _LARGE = 1 << 16  # bytes that are worth one alone
 _IN_FLIGHT = 8
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Member", "open_zip"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _SLICE = 1 << 17
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 _TRANSPLANTED = frozenset({zipfile.ZIP_DEFLATED})

@@ -46,19 +46,24 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-def lock_by_hand(folder: Path, *wheels: Wheel) -> None:
+def lock_by_hand(folder: Path, *wheels: Wheel, platforms: tuple[str, ...] = ("linux/amd64",)) -> None:
     """A lock that fits the project as it is, with these wheels and no debs: nothing has to be resolved for it."""
     found = Project.find(folder)
-    base = Base(found.config.build.python_version, "amd64")
-    parts = PlatformLock(
-        inputs={**found.lock_inputs(), **base.lock_inputs()},
-        interpreter=Interpreter(source="debian", suite=base.suite, version="3.13", executable="/usr/bin/python3.13"),
-        archives=(),
-        debs=(),
-        wheels=wheels,
-        server=(),
-    )
-    Lock(as_of="2026-01-01T00:00:00Z", platforms={"linux/amd64": parts}).write(found.lock_path)
+
+    def parts(platform: str) -> PlatformLock:
+        base = Base(found.config.build.python_version, platform.partition("/")[2])
+        return PlatformLock(
+            inputs={**found.lock_inputs(), **base.lock_inputs()},
+            interpreter=Interpreter(
+                source="debian", suite=base.suite, version="3.13", executable="/usr/bin/python3.13"
+            ),
+            archives=(),
+            debs=(),
+            wheels=wheels,
+            server=(),
+        )
+
+    Lock(as_of="2026-01-01T00:00:00Z", platforms={name: parts(name) for name in platforms}).write(found.lock_path)
 
 
 def files(folder: Path) -> set[str]:
