@@ -14,7 +14,7 @@ from cog_oci.oci import MediaType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["compare_blobs", "member_at", "path_at"]
+__all__ = ["compare_blobs", "path_at", "walk"]
 
 
 class _Inflater(Protocol):
@@ -49,27 +49,35 @@ def path_at(blob: BinaryIO, offset: int) -> str:
     blob.seek(0)
     start, end = _reach(blob, offset)
     blob.seek(0)
-    first, last = member_at(open_plain(blob, MediaType.LAYER), start, end - 1)
+    first, last = _owners(open_plain(blob, MediaType.LAYER), start, end - 1)
     return first if first == last else f"{first} to {last}"
 
 
-def member_at(plain: BinaryIO, first: int, last: int) -> tuple[str, str]:
-    """The members in which two bytes of a layer's tar lie, headers and padding counted in; `the end` behind all."""
+def walk(plain: BinaryIO) -> Iterator[tuple[str, int]]:
+    """Each member of a layer's tar, with where in it the member ends, padding included; before its content is read.
+
+    A block that should be a header and is none counts as a member `after` the one before it.
+    """
     side = Side(plain)
-    found: list[str] = []
-    wanted = [first, last]
     path = "the beginning"
-    while wanted and not side.at_end:
+    while not side.at_end:
         head = side.head()
         path = head.path if head else f"after {path.removeprefix('after ')}"
         size = len(head.raw) + head.size + -head.size % BLOCK if head else BLOCK
-        while wanted and wanted[0] < side.offset + size:
-            found.append(path)
-            wanted.pop(0)
+        yield path, side.offset + size
         for _ in side.chunks(size):
             pass
-    first_path, last_path = [*found, *["the end"] * len(wanted)]
-    return first_path, last_path
+
+
+def _owners(plain: BinaryIO, first: int, last: int) -> tuple[str, str]:
+    """The members in which two bytes of a layer's tar lie, the second no further in front than the first."""
+    owner = ""
+    for path, end in walk(plain):
+        if first < end:
+            owner = owner or path
+        if last < end:
+            return owner, path
+    return owner or "the end", "the end"
 
 
 def _reach(blob: BinaryIO, offset: int) -> tuple[int, int]:

@@ -1,0 +1,137 @@
+"""`cog-oci verify`: an image held against its lock, or against another image."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cog_oci.cli._options import workshop
+from cog_oci.errors import CogError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cog_oci.build import Workshop
+    from cog_oci.config import Project
+    from cog_oci.oci import StoredImage
+    from cog_oci.plan import Plan
+    from cog_oci.transports.sources import Source
+    from cog_oci.verify import Outcome, Report, Verdict
+
+__all__ = ["verify"]
+
+_SHOWN = 5  # reasons a layer on a screen; --json has more
+
+
+@click.command()
+@click.argument("image")
+@click.option(
+    "-f", "--file", metavar="FILE", help="The cog.yaml that the image was made from, to rebuild its code too."
+)
+@click.option(
+    "--project",
+    "folder",
+    metavar="DIR",
+    help="The folder of that file.  [default: here, if its cog.lock is the image's]",
+)
+@click.option("--platform", metavar="OS/ARCH", help="Look at the image for this platform only.  [default: all]")
+@click.option("--against", metavar="OTHER", help="Build nothing: compare with this image instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found out as JSON.")
+def verify(
+    image: str, file: str | None, folder: str | None, platform: str | None, against: str | None, *, as_json: bool
+) -> int:
+    """Rebuild an image from its lock, and say of every layer whether it comes out the same.
+
+    \b
+    cog-oci verify image.tar
+    cog-oci verify registry.example.com/me/model:v1 --project ~/model
+    cog-oci verify image.tar --against registry.example.com/me/model:v1
+
+    IMAGE is an archive, a folder with an OCI layout, or a name in a registry. Nothing but the artifacts that the lock
+    names goes into the layers: they are made in an empty store. What differs is named: layer, path, field, byte.
+
+    Ends with 0 when everything that could be rebuilt was reproduced, else with 1.
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    from cog_oci.transports.sources import open_source
+
+    with ExitStack() as stack, workshop() as shop:
+        source = stack.enter_context(open_source(image))
+        images = _chosen(source, platform)
+        if against is None:
+            reports = [_verified(source, one, shop, file, folder) for one in images]
+        else:
+            reports = _against(stack.enter_context(open_source(against)), source, images)
+    if as_json:
+        click.echo(json.dumps([report.to_json() for report in reports], indent=2))
+    else:
+        _show(reports, "reproduced" if against is None else "the same")
+    return 0 if all(report.is_good for report in reports) else 1
+
+
+def _chosen(source: Source, platform: str | None) -> list[StoredImage]:
+    images = source.images()
+    chosen = [one for one in images if platform in {None, str(one.platform)}]
+    if not chosen:
+        there = ", ".join(str(one.platform) for one in images)
+        raise CogError(f"{source.name} has no image for {platform}, only for {there}")
+    return chosen
+
+
+def _verified(source: Source, image: StoredImage, shop: Workshop, file: str | None, folder: str | None) -> Report:
+    from cog_oci import verify as verification
+
+    leave_out = frozenset({Path(source.name).absolute()})
+    plan: Plan | None = None
+    why = ""
+    try:
+        plan = verification.fitting(_project(file, folder), image, leave_out)
+    except CogError as error:
+        if file or folder:
+            raise
+        why = f"it is made from the project's files; name their folder with --project (here: {error})"
+    shop.progress.say(f"rebuilding {source.name} ({image.platform})")
+    return verification.verify(source, image, shop, plan, why)
+
+
+def _project(file: str | None, folder: str | None) -> Project:
+    from cog_oci.config import Project
+
+    path = Path(folder or ".") / (file or "cog.yaml")
+    return Project.find(Path.cwd() / path.parent, path.name)
+
+
+def _against(expected: Source, source: Source, images: Sequence[StoredImage]) -> list[Report]:
+    from cog_oci.verify import compare_images
+
+    others = {str(one.platform): one for one in expected.images()}
+    if missing := [str(one.platform) for one in images if str(one.platform) not in others]:
+        raise CogError(f"{expected.name} has no image for {', '.join(missing)}", hint="choose one with --platform")
+    return [compare_images(others[str(one.platform)], expected, one, source) for one in images]
+
+
+def _show(reports: Sequence[Report], hoped: Outcome) -> None:
+    for report in reports:
+        click.echo(f"{report.name} {report.platform} {report.digest}")
+        width = max((len(verdict.layer) for verdict in report.layers), default=0)
+        for verdict in report.layers:
+            _show_layer(verdict, width)
+        for problem in report.problems:
+            click.echo(f"  {problem}")
+        for note in report.notes:
+            click.echo(f"  note: {note}")
+        click.echo(f"  {hoped}: {sum(one.outcome == hoped for one in report.layers)} of {len(report.layers)} layers")
+
+
+def _show_layer(verdict: Verdict, width: int) -> None:
+    reasons = verdict.reasons
+    tail = f": {reasons[0]}" if len(reasons) == 1 else ":" if reasons else ""
+    click.echo(f"  {verdict.layer:{width}}  {verdict.outcome}{tail}")
+    if len(reasons) > 1:
+        for reason in reasons[:_SHOWN]:
+            click.echo(f"  {'':{width}}    {reason}")
+        if len(reasons) > _SHOWN:
+            click.echo(f"  {'':{width}}    … (all of them with --json)")

@@ -1,0 +1,70 @@
+"""Layers made again from their artifacts, in a store in which nothing was made before."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cog_oci.layers import realise
+from cog_oci.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cog_oci.build import Workshop
+    from cog_oci.layers import Compression, Layer
+    from cog_oci.lock import Artifact
+    from cog_oci.oci import LayerBlob
+
+__all__ = ["Bench", "open_bench"]
+
+
+class Bench:
+    """A store of its own; artifacts come from the machine's store, or are fetched, and are hashed on their way."""
+
+    def __init__(self, shop: Workshop, store: Store, as_of: str) -> None:
+        self._shop, self.store, self._as_of = shop, store, datetime.fromisoformat(as_of)
+
+    def make(self, layer: Layer, compression: Compression) -> LayerBlob:
+        """The layer, from its artifacts alone. Raises what fetching and making raise."""
+        self._gather(layer.artifacts)
+        return realise(layer, self.store, self._shop.progress, compression)
+
+    def _gather(self, artifacts: Sequence[Artifact]) -> None:
+        missing = [one for one in artifacts if not self.store.has(one.digest, one.size) and not self._taken(one)]
+        if missing:
+            from cog_oci.fetch import Fetcher  # noqa: PLC0415 - what the machine has is not fetched
+            from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
+
+            fetcher = Fetcher(self.store, self._shop.progress)
+            fetcher.artifacts({one.sha256: one for one in missing}.values(), Origins(fetcher, self._as_of).locate)
+
+    def _taken(self, artifact: Artifact) -> bool:
+        """Link or copy it from the machine's store; False when that does not have it, or not any more as it was."""
+        kept = self._shop.store.path(artifact.digest)
+        if not self._shop.store.has(artifact.digest, artifact.size):
+            return False
+        with kept.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != artifact.sha256:
+                return False
+        place = self.store.path(artifact.digest)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(kept, place)
+        except OSError:  # another disk, or a file system without links
+            shutil.copyfile(kept, place)
+        return True
+
+
+@contextmanager
+def open_bench(shop: Workshop, as_of: str) -> Iterator[Bench]:
+    """A bench that is cleared away at the end."""
+    shop.store.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=shop.store.root) as folder:
+        yield Bench(shop, Store(Path(folder)), as_of)
