@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from cog_oci.errors import CogError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cog_oci.oci import Image, LayerBlob
     from cog_oci.store import Store
 
-__all__ = ["Sandbox", "SandboxUnavailableError"]
+__all__ = ["Sandbox", "SandboxUnavailableError", "unavailable"]
 
 # Runs inside the new namespaces. $1 the scratch folder, $2 the lower layers, $3 the working folder; then the program.
 # Everything that the host shows is bound one by one: no folder of it is visible in the root.
@@ -71,13 +71,20 @@ class Sandbox:
 
     @contextmanager
     def start(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, stdout: int | None = None
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """The command under way, with the image's environment and working folder; ended when the context is.
 
-        Raises SandboxUnavailableError when namespaces cannot be made here.
+        `stdin` and `stdout` are as subprocess.Popen takes them. Raises SandboxUnavailableError when namespaces cannot
+        be made here.
         """
-        _check()
+        if reason := unavailable():
+            raise SandboxUnavailableError(reason)
         lower = ":".join(reversed([self._unpacked(layer).name for layer in self._image.layers]))
         environment = {**self._image.config.env, "HOME": "/root", **(env or {})}
         with tempfile.TemporaryDirectory(prefix="cog-oci-root-") as scratch:
@@ -91,7 +98,7 @@ class Sandbox:
                 # Relative names keep the overlay's options under the page that the kernel reads of them.
                 cwd=self._folder,
                 env={"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 # Ctrl-C is for us: we end the sandbox in order.
                 start_new_session=True,
@@ -115,7 +122,7 @@ class Sandbox:
         partial = Path(tempfile.mkdtemp(dir=self._folder, prefix=".partial-"))
         partial.chmod(0o755)
         try:
-            _unpack(self._store.path(layer.descriptor.digest), partial)
+            _unpack(self._store.path(layer.descriptor.digest), layer.descriptor.media_type, partial)
             partial.rename(final)
         except OSError:
             if not final.is_dir():  # another process was first
@@ -125,13 +132,22 @@ class Sandbox:
         return final
 
 
-def _unpack(blob: Path, folder: Path) -> None:
+def unavailable() -> str | None:
+    """Why nothing can be run here in a sandbox; None when it can."""
+    if shutil.which("unshare") is None:
+        return "there is no `unshare` on PATH"
+    probe = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "true"], capture_output=True, text=True, check=False
+    )
+    return (probe.stderr.strip() or f"unshare ended with {probe.returncode}") if probe.returncode else None
+
+
+def _unpack(blob: Path, media_type: str, folder: Path) -> None:
     # Links may point anywhere: nothing follows them before they are inside a root of their own. The layers are made
     # by us, with every path checked, so the archive's own names are safe; ownership is that of who runs it.
-    from isal import igzip  # noqa: PLC0415 - only the first start of an image unpacks
+    from cog_oci.blobs import open_plain  # noqa: PLC0415 - only the first start of an image unpacks
 
-    plain: IO[bytes]
-    with igzip.open(blob, "rb") as plain, tarfile.open(fileobj=plain, mode="r|") as archive:  # type: ignore[no-untyped-call]  # igzip has no stubs
+    with blob.open("rb") as stored, tarfile.open(fileobj=open_plain(stored, media_type), mode="r|") as archive:
         archive.extraction_filter = _as_it_is
         archive.extractall(folder)  # noqa: S202 - the filter is the line above; every path was checked when written
 
@@ -141,16 +157,6 @@ def _as_it_is(member: tarfile.TarInfo, _folder: str) -> tarfile.TarInfo:
     if os.geteuid() != 0:
         member.uid, member.gid = os.geteuid(), os.getegid()
     return member
-
-
-def _check() -> None:
-    if shutil.which("unshare") is None:
-        raise SandboxUnavailableError("there is no `unshare` on PATH")
-    probe = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "true"], capture_output=True, text=True, check=False
-    )
-    if probe.returncode:
-        raise SandboxUnavailableError(probe.stderr.strip() or f"unshare ended with {probe.returncode}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
