@@ -43,6 +43,7 @@ class Members:
         self._pending = bytearray()
         self._shared: _Shared | None = None
         self._queue: deque[Future[bytes] | bytes | memoryview] = deque()
+        self._any = False
 
     def plain(self, data: bytes | memoryview) -> None:
         """Collect up to a member's worth, then compress it beside the caller."""
@@ -76,6 +77,8 @@ class Members:
         """Everything is written when this returns."""
         self._flush()
         self._drain(0)
+        if not self._any:
+            self._write(_member(b""))  # no bytes at all would be no gzip file
 
     def _flush(self) -> None:
         """End the member that is shared: with what is pending, if that is headers; else a member follows for that."""
@@ -93,6 +96,7 @@ class Members:
     def _drain(self, leave: int) -> None:
         while len(self._queue) > leave:
             piece = self._queue.popleft()
+            self._any = True
             self._write(piece.result() if isinstance(piece, Future) else piece)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import subprocess
 import sys
 
@@ -135,6 +136,12 @@ def test_the_number_of_cores_decides_no_byte(tmp_path, monkeypatch, compression)
         digests.add(realise(layer, Store(tmp_path / str(cores)), compression=compression).descriptor.digest)
 
     assert len(digests) == 1
+
+
+def test_no_bytes_at_all_are_still_a_blob_of_each_kind(store):
+    for compression in COMPRESSIONS:
+        blob = render("nothing", io.BytesIO(), store, compression=compression)
+        assert OPEN[compression](store.path(blob.descriptor.digest).read_bytes()) == b""
 
 
 def test_an_envelope_names_what_decides_its_bytes():
