@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cog_oci.bytecode import cannot_compile
 from cog_oci.errors import CogError
 from cog_oci.layers import realise, remembered
+from cog_oci.layers.bytecode import BytecodeLayer
 from cog_oci.layers.debs import check_scripts
 from cog_oci.lock import Lock, PlatformLock
 from cog_oci.plan import DEFAULTS, Options, artifact_layers, base_of, make_plan, read_model
@@ -55,15 +57,27 @@ class Built:
 
 
 def lock(
-    project: Project, platforms: Sequence[Platform], as_of: datetime, shop: Workshop, *, before: Lock | None = None
+    project: Project,
+    platforms: Sequence[Platform],
+    as_of: datetime,
+    shop: Workshop,
+    *,
+    before: Lock | None = None,
+    bytecode: bool | None = None,
 ) -> Lock:
     """Resolve everything that the project's image contains, with nothing newer than `as_of`.
 
     What the lock `before` knows of layers is kept: a layer that is made again from the same parts must be the same.
+    `bytecode` says whether images hold compiled Python; None: those for which this host can make it.
     """
     locked = Lock(
         as_of=as_of.isoformat().replace("+00:00", "Z"),
-        platforms={str(platform): _lock_platform(project, platform, as_of, shop) for platform in platforms},
+        platforms={
+            str(platform): _lock_platform(project, platform, as_of, shop).model_copy(
+                update={"bytecode": _wants_bytecode(platform, shop) if bytecode is None else bytecode}
+            )
+            for platform in platforms
+        },
     )
     known = before.platforms if before else {}
     return locked.recording({name: known[name].layers for name in locked.platforms if name in known})
@@ -75,7 +89,7 @@ def build(project: Project, platform: Platform, locked: Lock, shop: Workshop, op
     Raises StaleLockError when the lock was made from other inputs, and NotReproducedError when a layer is not what the
     lock recorded.
     """
-    plan = make_plan(project, platform, locked, options)
+    plan = make_plan(project, platform, locked, options, shop.store)
     blobs = _realise_all(plan.layers, datetime.fromisoformat(locked.as_of), shop, options.compression)
     records = Records(plan.parts.layers)
     made = list(zip(plan.layers, blobs, strict=True))[: plan.artifacts]
@@ -90,7 +104,7 @@ def identify(project: Project, platform: Platform, locked: Lock, shop: Workshop,
 
     Its layers need not be in the store. Raises CogError when a layer was never made with this compression.
     """
-    plan = make_plan(project, platform, locked, options)
+    plan = make_plan(project, platform, locked, options, shop.store)
     records = Records(plan.parts.layers)
     blobs = []
     for number, layer in enumerate(plan.layers):
@@ -150,11 +164,20 @@ def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: 
     )
 
 
+def _wants_bytecode(platform: Platform, shop: Workshop) -> bool:
+    if reason := cannot_compile(platform):
+        shop.progress.say(f"images for {platform} will compile their Python at every start: {reason}")
+    return reason is None
+
+
 def _realise_all(layers: Sequence[Layer], as_of: datetime, shop: Workshop, compression: Compression) -> list[LayerBlob]:
     """Every layer as a blob; artifacts are fetched only for the layers that have to be made."""
     made = [remembered(layer, shop.store, compression) for layer in layers]
     missing = [layer for layer, blob in zip(layers, made, strict=True) if blob is None]
     wanted = {artifact.sha256: artifact for layer in missing for artifact in layer.artifacts}
+    for layer in missing:
+        if isinstance(layer, BytecodeLayer):
+            layer.compiler.check()  # before anything is fetched
     if wanted:
         from cog_oci.fetch import Fetcher  # noqa: PLC0415 - an unchanged build fetches nothing
         from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
@@ -162,9 +185,11 @@ def _realise_all(layers: Sequence[Layer], as_of: datetime, shop: Workshop, compr
         fetcher = Fetcher(shop.store, shop.progress)
         fetcher.artifacts(wanted.values(), Origins(fetcher, as_of).locate)
     with ThreadPoolExecutor(2, thread_name_prefix="layer") as pool:
-        jobs = [pool.submit(realise, layer, shop.store, shop.progress, compression) for layer in layers]
+        # Bytecode last: it waits for the base.
+        order = sorted(range(len(layers)), key=lambda number: isinstance(layers[number], BytecodeLayer))
+        jobs = {n: pool.submit(realise, layers[n], shop.store, shop.progress, compression) for n in order}
         try:
-            return [job.result() for job in jobs]
+            return [jobs[number].result() for number in range(len(layers))]
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cog_oci.bytecode import TargetInterpreter
 from cog_oci.image_config import image_config
-from cog_oci.layers.code import CodeLayer
+from cog_oci.layers.bytecode import BytecodeLayer, Library
+from cog_oci.layers.code import project_layers
 from cog_oci.layers.debs import deb_layers
 from cog_oci.layers.server import ServerLayer
-from cog_oci.layers.wheels import group
+from cog_oci.layers.wheels import WheelLayer, group
 from cog_oci.lock import check_fresh
 from cog_oci.oci import Attachment, Image, MediaType
 from cog_oci.resolver.base import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from cog_oci.config import Project
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from cog_oci.lock import Lock, PlatformLock
     from cog_oci.oci import ImageConfig, LayerBlob, Platform
     from cog_oci.schema import Schema
+    from cog_oci.store import Store
 
 __all__ = ["DEFAULTS", "Options", "Plan", "artifact_layers", "base_of", "make_plan", "read_model"]
 
@@ -31,11 +34,13 @@ __all__ = ["DEFAULTS", "Options", "Plan", "artifact_layers", "base_of", "make_pl
 class Options:
     """How an image is made, besides what its lock and its code say.
 
-    `leave_out` are files of the project that are no part of it, such as the archive that is being written.
+    `leave_out` are files of the project that are no part of it, such as the archive that is being written;
+    `separate_weights` gives the project's large files layers of their own.
     """
 
     compression: Compression = "gzip"
     leave_out: frozenset[Path] = frozenset()
+    separate_weights: bool = False
 
 
 DEFAULTS = Options()
@@ -58,26 +63,37 @@ class Plan:
         return image, Attachment(image.descriptor, MediaType.LOCK, self.carried)
 
 
-def make_plan(project: Project, platform: Platform, locked: Lock, options: Options = DEFAULTS) -> Plan:
-    """What the image will be made of; nothing is fetched or made. Raises StaleLockError."""
+def make_plan(
+    project: Project, platform: Platform, locked: Lock, options: Options = DEFAULTS, store: Store | None = None
+) -> Plan:
+    """What the image will be made of; nothing is fetched or made. Raises StaleLockError.
+
+    With a store, large files of the project are not hashed again while they are untouched.
+    """
     base = base_of(project, platform)
     parts = locked.platform(platform)
     check_fresh(project.lock_path, parts.inputs, {**project.lock_inputs(), **base.lock_inputs()})
     schema = read_model(project)
-    layers = artifact_layers(parts)
-    own = CodeLayer(project.folder, schema.to_bytes() if schema else None, options.leave_out)
+    layers = artifact_layers(parts, options.compression)
+    own = project_layers(
+        project.folder,
+        schema.to_bytes() if schema else None,
+        options.leave_out,
+        separate_weights=options.separate_weights,
+        store=store,
+    )
     carried = locked.carried(platform).to_bytes()
-    return Plan((*layers, own), len(layers), parts, platform, image_config(project, parts, schema, carried), carried)
+    return Plan((*layers, *own), len(layers), parts, platform, image_config(project, parts, schema, carried), carried)
 
 
-def artifact_layers(parts: PlatformLock) -> list[Layer]:
-    """The layers that a lock alone decides, bottom up."""
-    interpreter = parts.interpreter
-    return [
-        *deb_layers(interpreter.suite, parts.debs),
-        ServerLayer(interpreter.executable, parts.server),
-        *group(interpreter.version, interpreter.executable, parts.wheels),
-    ]
+def artifact_layers(parts: PlatformLock, compression: Compression = "gzip") -> list[Layer]:
+    """The layers that a lock alone decides, bottom up; `compression` is that of the base that bytecode is made on."""
+    python = parts.interpreter
+    below: list[Layer] = [*deb_layers(python.suite, parts.debs), ServerLayer(python.executable, parts.server)]
+    packages = group(python.version, python.executable, parts.wheels)
+    if not parts.bytecode:
+        return [*below, *packages]
+    return list(_with_bytecode(parts, below, packages, compression))
 
 
 def base_of(project: Project, platform: Platform) -> Base:
@@ -92,3 +108,21 @@ def read_model(project: Project) -> Schema | None:
     from cog_oci.schema import read_schema  # noqa: PLC0415 - a project without a model needs none
 
     return read_schema(project.folder, project.config.reference)
+
+
+def _with_bytecode(
+    parts: PlatformLock, below: Sequence[Layer], packages: Sequence[WheelLayer], compression: Compression
+) -> Iterator[Layer]:
+    """Bytecode right above each layer: what changes less stays below, and what is there already stays valid."""
+    python = parts.interpreter
+    own = tuple(deb for deb in parts.debs if deb.layer == "base" and f"python{python.version}" in deb.name)
+    compiler = TargetInterpreter(python.version, python.executable, own, below[0], compression)
+    library, site = f"usr/lib/python{python.version}/", f"opt/venv/lib/python{python.version}/site-packages/"
+    yield from below
+    yield BytecodeLayer("base and server bytecode", (Library(own), below[-1]), (library, "opt/cog/"), compiler)
+    for layer in packages:
+        yield layer
+        this, count = layer.part
+        if layer.wheels and this == count:
+            wheels = tuple(WheelLayer(python.version, python.executable, (wheel,)) for wheel in layer.wheels)
+            yield BytecodeLayer(f"{replace(layer, part=(1, 1)).name} bytecode", wheels, (site,), compiler)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from cog_oci.errors import CogError
+from cog_oci.errors import CogError, SourceError
 from cog_oci.layers import realise, remembered
-from cog_oci.layers._dockerignore import Ignore
-from cog_oci.layers.code import CodeLayer
+from cog_oci.layers.code import CodeLayer, project_layers
+
+
+def code(folder: Path, schema: bytes | None = None, **options: object) -> CodeLayer:
+    (layer,) = project_layers(folder, schema, **options)
+    return layer
 
 
 def paths(folder: Path, **options: object) -> dict[str, object]:
-    layer = CodeLayer(folder, None, **options)
-    with layer.open(None) as entries:
+    with code(folder, **options).open(None) as entries:
         return {entry.path: entry for entry in entries}
 
 
@@ -58,36 +62,13 @@ def test_a_socket_is_refused_by_name(tmp_path):
 
 def test_the_recipe_changes_with_content_mode_and_schema_alone(tmp_path):
     write(tmp_path, "run.py")
-    before = CodeLayer(tmp_path, None).recipe
+    before = code(tmp_path).recipe
     os.utime(tmp_path / "run.py", (1, 1))
-    assert CodeLayer(tmp_path, None).recipe == before
+    assert code(tmp_path).recipe == before
     (tmp_path / "run.py").chmod(0o755)
-    assert CodeLayer(tmp_path, None).recipe != before
+    assert code(tmp_path).recipe != before
     (tmp_path / "run.py").chmod(0o644)
-    assert CodeLayer(tmp_path, b"{}").recipe != before
-
-
-@pytest.mark.parametrize(
-    ("patterns", "out", "kept"),
-    [
-        ("*.md", ["README.md"], ["docs/a.md", "a.mdx"]),
-        ("**/*.md", ["README.md", "docs/a.md", "a/b/c.md"], ["a.txt"]),
-        ("docs", ["docs", "docs/a.md"], ["mydocs/a"]),
-        ("/docs/", ["docs/a.md"], ["x/docs/a.md"]),
-        ("*\n!run.py", ["a.py", "data/x"], ["run.py"]),
-        ("data/*\n!data/keep.bin", ["data/a.bin"], ["data/keep.bin"]),
-        ("!a.txt\n*.txt", ["a.txt"], ["a.py"]),
-        ("a?c.txt", ["abc.txt"], ["ac.txt", "a/c.txt"]),
-        ("[ab].txt\n# *.py\n", ["a.txt"], ["c.txt", "x.py"]),
-        ("**/cache/**", ["x/cache/y"], ["x/cached"]),
-        ("./build/../out", ["out/x"], ["build/x"]),
-    ],
-)
-def test_dockerignore_means_what_it_means_to_docker(patterns, out, kept):
-    ignore = Ignore(patterns)
-
-    assert [path for path in out if not ignore.excludes(path)] == []
-    assert [path for path in kept if ignore.excludes(path)] == []
+    assert code(tmp_path, b"{}").recipe != before
 
 
 def test_a_file_is_kept_below_a_folder_that_is_ignored_but_for_it(tmp_path):
@@ -104,12 +85,57 @@ def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path):
     found = paths(tmp_path)
 
     assert {path.encode("utf-8", "surrogateescape") for path in found} == {b"src", b"src/caf\xe9", "src/café".encode()}
-    assert len(CodeLayer(tmp_path, None).recipe) == 64
+    assert len(code(tmp_path).recipe) == 64
+
+
+def test_an_ignore_file_may_name_what_is_not_utf_8(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
+    (tmp_path / ".dockerignore").write_bytes(b"caf\xe9\n.dockerignore\n")
+
+    assert set(paths(tmp_path)) == {"src"}
+
+
+def test_a_mistake_in_the_ignore_file_is_told_with_its_place(tmp_path):
+    write(tmp_path, "run.py")
+    (tmp_path / ".dockerignore").write_text("*.bin\n  data[\n")
+
+    with pytest.raises(SourceError, match=r"^\.dockerignore:2:3: 'data\[': a `\[` has no `\]`$"):
+        project_layers(tmp_path, None)
+
+
+def test_a_folder_that_is_ignored_is_not_looked_into(tmp_path):
+    write(tmp_path, "data/x", "keep.txt")
+    os.mkfifo(tmp_path / "data" / "pipe")
+    (tmp_path / ".dockerignore").write_text("data\n*.txt\n!keep.txt\n.dockerignore\n")
+
+    assert set(paths(tmp_path)) == {"src", "src/keep.txt"}
+
+
+def test_the_schema_lies_where_the_server_looks_for_it(tmp_path):
+    write(tmp_path, "run.py")
+
+    with code(tmp_path, b"{}").open(None) as entries:
+        found = {entry.path: entry for entry in entries}
+
+    assert found["src/.cog/openapi_schema.json"].content.data == b"{}"
+
+
+def test_a_file_is_as_large_as_what_was_hashed(tmp_path, store, monkeypatch):
+    write(tmp_path, "run.py")
+    (tmp_path / ".dockerignore").write_text(".dockerignore\nstore\n")
+    looked = Path.lstat
+    # It grows between being listed and being read.
+    monkeypatch.setattr(Path, "lstat", lambda self: (looked(self), self.write_text("run.py, longer"))[0])
+
+    blob = realise(code(tmp_path), store, compression="none")
+
+    with tarfile.open(store.path(blob.descriptor.digest)) as archive:
+        assert archive.extractfile("src/run.py").read() == b"run.py, longer"
 
 
 def test_a_file_that_changes_while_the_image_is_built_is_not_remembered_as_what_it_was(tmp_path, store):
     write(tmp_path, "run.py")
-    layer = CodeLayer(tmp_path, None)
+    layer = code(tmp_path)
     assert layer.recipe
     (tmp_path / "run.py").write_text("RUN.PY")
 
