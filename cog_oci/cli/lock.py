@@ -25,8 +25,14 @@ __all__ = ["lock"]
     metavar="TIME",
     help="Resolve as if it were then: an ISO date or time, UTC. The same time gives the same lock.  [default: now]",
 )
+@click.option(
+    "--bytecode/--no-bytecode",
+    default=None,
+    help="Whether images hold compiled Python: they start sooner and are larger, and only a host that can run their"
+    " Python can build them.  [default: where this host can]",
+)
 @click.option("--forget-layers", is_flag=True, help="Drop what the lock has recorded of the layers it made.")
-def lock(file: str, platform: str, as_of: str | None, forget_layers: bool) -> None:
+def lock(file: str, platform: str, as_of: str | None, bytecode: bool | None, forget_layers: bool) -> None:
     """Pin everything the image will contain.
 
     Resolves Python packages, Debian packages and the base, and writes cog.lock beside cog.yaml: every file by name,
@@ -39,7 +45,7 @@ def lock(file: str, platform: str, as_of: str | None, forget_layers: bool) -> No
     wanted = platforms(platform)
     before = None if forget_layers else _readable(found.lock_path)
     with workshop() as shop:
-        locked = build.lock(found, wanted, when, shop, before=before)
+        locked = build.lock(found, wanted, when, shop, before=before, bytecode=bytecode)
         locked.write(found.lock_path)
         for name, parts in locked.platforms.items():
             size = sum(artifact.size for artifact in parts.artifacts())

@@ -7,7 +7,6 @@ an image has the same wheels' layers with bytecode and without.
 
 from __future__ import annotations
 
-import tarfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -47,6 +46,9 @@ class Compiler(Protocol):
     @property
     def artifacts(self) -> Sequence[Artifact]:
         """What must be in the store before `open`."""
+
+    def check(self) -> None:
+        """Raise CogError when it cannot be run on this host."""
 
     def open(self, store: Store) -> AbstractContextManager[Compile]:
         """A function from sources, each by its path in the image, to their `.pyc` (PEP 552, hash-based, unchecked).
@@ -185,7 +187,9 @@ class _Part:
 @contextmanager
 def _files(blob: LayerBlob, store: Store) -> Iterator[list[Entry]]:
     """The files of a layer that is not compressed, read where they lie."""
-    from cog_oci.layers._deb import Slice  # noqa: PLC0415 - a layer that is known opens nothing
+    import tarfile  # noqa: PLC0415 - a layer that is known opens nothing
+
+    from cog_oci.layers._deb import Slice  # noqa: PLC0415 - likewise
 
     with store.path(blob.descriptor.digest).open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
         yield [
