@@ -71,7 +71,7 @@ class TargetInterpreter:
     @contextmanager
     def open(self, store: Store) -> Iterator[Compile]:
         """Start it, once for each core. Raises CannotCompileError; compiling raises CogError when it ends too soon."""
-        from cog_oci._interpreters import started  # noqa: PLC0415 - bytecode that is known starts nothing
+        from cog_oci.bytecode._interpreters import started  # noqa: PLC0415 - bytecode that is known starts nothing
 
         self.check()
         base = realise(self.base, store, compression=self.compression)

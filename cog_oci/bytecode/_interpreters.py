@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["started"]
 
-_PROGRAM = Path(__file__).with_name("_compile.py")
+_PROGRAM = Path(__file__).with_name("_program.py")
 # Nothing of the image but the interpreter and its library. The seed is not for their sake: before 3.11, sets of
 # constants are written in the order of their hashes.
 _FLAGS = ("-S", "-s", "-B", "-W", "ignore")
