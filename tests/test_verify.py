@@ -17,6 +17,7 @@ import zstandard
 
 from cog_oci import build
 from cog_oci.blobs import open_plain
+from cog_oci.bytecode import CannotCompileError
 from cog_oci.config import Project
 from cog_oci.errors import CogError
 from cog_oci.layers import render
@@ -434,6 +435,36 @@ def test_an_image_with_a_layer_too_many_is_said(sample):
     sample.put(image)
 
     assert "the image has 4 layers, and 3 are made of its lock" in sample.look(image).problems
+
+
+def test_weights_in_layers_of_their_own_are_reproduced(tmp_path):
+    sample = sample_in(tmp_path)
+    (sample.project.folder / "model.bin").write_bytes(b"w" * (11 << 20))
+    locked = Lock.read(sample.project.lock_path)
+    built = build.build(sample.project, AMD64, locked, sample.shop, build.Options(separate_weights=True))
+    sample = Sample(sample.project, sample.shop, built.image, built.lock.data, sample.layout)
+    sample.put(built.image, *(sample.shop.store.path(one.descriptor.digest).read_bytes() for one in built.image.layers))
+
+    report = sample.look(built.image)
+
+    assert len(report.layers) == 4
+    assert {one.outcome for one in report.layers} == {"reproduced"}
+
+
+def test_compiled_python_that_this_host_cannot_make_is_not_rebuilt(sample, one_bench, monkeypatch):
+    def refuse(*_):
+        raise CannotCompileError(AMD64, "this host has another processor")
+
+    sample.put(sample.image)
+    make = one_bench.make
+    monkeypatch.setattr(
+        one_bench, "make", lambda layer, kind: refuse() if layer.name == "python" else make(layer, kind)
+    )
+
+    verdict = sample.look(sample.image).layers[1]
+
+    assert (verdict.outcome, len(verdict.reasons)) == ("not rebuilt", 1)
+    assert "this host has another processor" in verdict.reasons[0]
 
 
 def test_an_image_of_another_version_is_noted(sample):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from cog_oci import __version__
 from cog_oci.blobs import open_plain
 from cog_oci.build import Options, artifact_layers
+from cog_oci.bytecode import CannotCompileError
 from cog_oci.compare import compare_configs, compare_layers
 from cog_oci.errors import CogError
 from cog_oci.image_config import LOCK_LABEL
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from cog_oci.build import Workshop
     from cog_oci.config import Project
-    from cog_oci.layers import Compression
+    from cog_oci.layers import Compression, Layer
     from cog_oci.oci import StoredImage, StoredLayer
     from cog_oci.plan import Plan
     from cog_oci.transports.sources import Source
@@ -45,7 +47,14 @@ def fitting(project: Project, image: StoredImage, leave_out: frozenset[Path] = f
             f"{project.lock_path} is not the lock that the image was made from",
             hint="check out the state of the project that the image was made from",
         )
-    return make_plan(project, image.platform, locked, Options(leave_out=leave_out))
+    options = Options(compression=_image_compression(image), leave_out=leave_out)
+    plan = make_plan(project, image.platform, locked, options)
+    if len(plan.layers) != len(image.layers):
+        # Weights in layers of their own are a choice that is made at the build; their number tells.
+        other = make_plan(project, image.platform, locked, replace(options, separate_weights=True))
+        if len(other.layers) == len(image.layers):
+            return other
+    return plan
 
 
 def verify(source: Source, image: StoredImage, shop: Workshop, plan: Plan | None = None, why: str = "") -> Report:
@@ -97,22 +106,30 @@ class _Verification:
         return None
 
     def _rebuilt(self, locked: Lock) -> list[Verdict]:
-        layers = list(self._plan.layers) if self._plan else artifact_layers(locked.platform(self._image.platform))
         kept = self._image.layers
+        if self._plan is not None:
+            layers = list(self._plan.layers)
+        else:
+            layers = artifact_layers(locked.platform(self._image.platform), _image_compression(self._image))
         if len(kept) < len(layers) or (self._plan and len(kept) > len(layers)):
             self._problems.append(f"the image has {len(kept)} layers, and {len(layers)} are made of its lock")
-        verdicts, blobs = [], []
+        made: list[tuple[Verdict, LayerBlob]] = []
         with open_bench(self._shop, locked.as_of) as bench:
             for number, stored in enumerate(kept):
-                if number < len(layers):
-                    made = bench.make(layers[number], _compression(stored))
-                    verdicts.append(_compared(self._source, stored, made, bench))
-                    blobs.append(made)
-                else:
-                    verdicts.append(self._alone(stored, self._why))
-                    blobs.append(LayerBlob(stored.name, stored.diff_id, stored.descriptor, 0))
-        self._configuration(blobs)
-        return verdicts
+                made.append(self._one(stored, layers[number] if number < len(layers) else None, bench))
+        self._configuration([blob for _, blob in made])
+        return [verdict for verdict, _ in made]
+
+    def _one(self, stored: StoredLayer, layer: Layer | None, bench: Bench) -> tuple[Verdict, LayerBlob]:
+        """The verdict on one layer, and the layer as it should be, as far as that is known."""
+        if layer is None:
+            return self._alone(stored, self._why), LayerBlob(stored.name, stored.diff_id, stored.descriptor, 0)
+        try:
+            made = bench.make(layer, _compression(stored))
+        except CannotCompileError as error:
+            why = f"it is compiled Python, which this host cannot make: {error.reason}"
+            return self._alone(stored, why), LayerBlob(layer.name, stored.diff_id, stored.descriptor, 0)
+        return _compared(self._source, stored, made, bench), made
 
     def _alone(self, layer: StoredLayer, why: str) -> Verdict:
         """A layer that is not made again: it is still what the image says of it, or not."""
@@ -172,6 +189,11 @@ def _compared(source: Source, stored: StoredLayer, made: LayerBlob, bench: Bench
 
 def _misnamed(layer: StoredLayer, found: str) -> str:
     return f"the configuration names diff ID {layer.diff_id}, and the layer is {found}"
+
+
+def _image_compression(image: StoredImage) -> Compression:
+    """The envelope of most layers: weights, which lie on top, may have none."""
+    return _compression(image.layers[0]) if image.layers else "gzip"
 
 
 def _compression(layer: StoredLayer) -> Compression:
