@@ -12,7 +12,7 @@ from cog_oci.errors import CogError
 
 __all__ = ["main"]
 
-_COMMANDS = ("lock", "plan", "image", "run", "transcode", "verify", "top")
+_COMMANDS = ("lock", "plan", "image", "run", "transcode", "verify", "top", "diff")
 """Each is a module of this package with a function of the same name; it is imported when it is called."""
 
 

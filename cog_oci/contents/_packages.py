@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import posixpath
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -63,13 +64,19 @@ def _python(records: Mapping[str, bytes], root: Root) -> Iterator[Package]:
 
 
 def _debian(records: Mapping[str, bytes], root: Root) -> Iterator[Package]:
+    own: defaultdict[str, list[str]] = defaultdict(list)  # what dpkg keeps of each package
+    for path in root:
+        if path.startswith(_DPKG + "info/"):
+            own[path.removeprefix(_DPKG + "info/").rpartition(".")[0]].append(path)
     for fields in _stanzas(records.get(_DPKG + "status", b"")):
         if not fields.get("Status", "").endswith(" installed"):
             continue
-        name = fields.get("Package", "")
-        lists = (f"{_DPKG}info/{name}{architecture}.list" for architecture in ("", f":{fields.get('Architecture')}"))
-        data = next((records[path] for path in lists if path in records), b"")
-        yield _deb(fields, _there(_text(data).splitlines(), root))
+        name, architecture = fields.get("Package", ""), fields.get("Architecture", "")
+        paths: list[str] = []
+        for qualified in (name, f"{name}:{architecture}"):
+            paths += own.get(qualified, ())
+            paths += _text(records.get(f"{_DPKG}info/{qualified}.list", b"")).splitlines()
+        yield _deb(fields, _there(paths, root))
 
 
 def _debian_without_dpkg(records: Mapping[str, bytes], root: Root) -> Iterator[Package]:

@@ -13,6 +13,7 @@ from cog_oci.difference._files import FilesDifference, compare_files
 from cog_oci.difference._layers import compare_image_layers
 from cog_oci.difference._locks import compare_locks, installed
 from cog_oci.difference._packages import Installed, compare_packages
+from cog_oci.errors import CogError
 from cog_oci.image_config import LOCK_LABEL
 from cog_oci.lock import Lock
 from cog_oci.oci import parse_digest
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from cog_oci.difference._locks import LockDifference
     from cog_oci.difference._packages import PackageChange
     from cog_oci.difference._values import ValueChange
+    from cog_oci.lock import PlatformLock
     from cog_oci.oci import DiffID, StoredImage
     from cog_oci.progress import Progress
     from cog_oci.transports.sources import Source
 
-__all__ = ["ImageDifference", "Placed", "carried_lock", "compare_images"]
+__all__ = ["ImageDifference", "ImagesDifference", "Placed", "carried_locks", "compare_images", "compare_sources"]
 
 _FREEZE_LABEL = "run.cog.pip_freeze"
 
@@ -65,6 +67,43 @@ class ImageDifference:
         return self.before.content_id == self.after.content_id
 
 
+@dataclass(frozen=True, slots=True)
+class ImagesDifference:
+    """What differs between two places that hold an image, or one for each of several platforms.
+
+    `platforms` has those that both have, by name; where each place has a single image, those two are compared whatever
+    they run on.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    platforms: dict[str, ImageDifference]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the same platforms have the same content."""
+        return not (self.added or self.removed) and all(one.equal for one in self.platforms.values())
+
+
+def compare_sources(
+    before: Source, after: Source, *, files: bool = True, progress: Progress = SILENT
+) -> ImagesDifference:
+    """How the images of `after` differ from those of `before`. An index that names a platform twice means the first."""
+    sides = before.images(), after.images()
+    old, new = ({str(one.platform): one for one in reversed(images)} for images in sides)
+    if len(old) == len(new) == 1 and old.keys() != new.keys():
+        name = " → ".join((*old, *new))
+        old, new = (dict.fromkeys([name], image) for side in (old, new) for image in side.values())
+    return ImagesDifference(
+        added=tuple(sorted(new.keys() - old.keys())),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        platforms={
+            name: compare_images(Placed(before, old[name]), Placed(after, new[name]), files=files, progress=progress)
+            for name in sorted(old.keys() & new.keys())
+        },
+    )
+
+
 def compare_images(
     before: Placed, after: Placed, *, files: bool = True, progress: Progress = SILENT
 ) -> ImageDifference:
@@ -73,7 +112,7 @@ def compare_images(
     To compare `files`, the layers of both are read, those that both have once; none when all are the same.
     """
     one, other = before.image, after.image
-    locks = carried_lock(before), carried_lock(after)
+    locks = _carried_lock(before), _carried_lock(after)
     same_layers = [layer.diff_id for layer in one.layers] == [layer.diff_id for layer in other.layers]
     contents = None if same_layers or not files else _read(before, after, progress)
     packages: tuple[PackageChange, ...] = ()
@@ -94,11 +133,29 @@ def compare_images(
     )
 
 
-def carried_lock(placed: Placed) -> Lock | None:
+def _carried_lock(placed: Placed) -> Lock | None:
     """The lock that an image carries; None when it names none, or the place does not have it."""
     label = placed.image.labels.get(LOCK_LABEL)
     data = placed.source.find(parse_digest(label)) if label else None
     return None if data is None else Lock.from_bytes(data, f"the lock of {placed.source.name}")
+
+
+def carried_locks(source: Source) -> Lock:
+    """The lock that all images of a place carry together; a CogError when one carries none, or they were not one."""
+    found: dict[str, PlatformLock] = {}
+    as_of = set()
+    for image in source.images():
+        lock = _carried_lock(Placed(source, image))
+        if lock is None:
+            raise CogError(
+                f"the image in {source.name} does not carry the lock that it was made from",
+                hint="something else made it, or a copy left the lock behind; compare it with another image instead",
+            )
+        found.update(lock.platforms)
+        as_of.add(lock.as_of)
+    if len(as_of) > 1:
+        raise CogError(f"the images in {source.name} were made from several locks: {', '.join(sorted(as_of))}")
+    return Lock(as_of=as_of.pop(), platforms=found)
 
 
 def _read(before: Placed, after: Placed, progress: Progress) -> tuple[Contents, Contents]:
