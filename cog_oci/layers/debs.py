@@ -21,7 +21,7 @@ __all__ = ["DebLayer", "LargeDebLayer", "check_scripts", "deb_layers"]
 
 _VERSION = 1
 _ALONE = 32 << 20  # a deb of this many bytes has a layer to itself: unpacked, it is some hundred megabytes
-_MOST_ALONE = 8
+_MOST_ALONE = 6
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ __all__ = ["WeightLayer", "weight_layers"]
 
 _VERSION = 1
 _LARGE = 10 << 20  # bytes; Cog's threshold
-_MOST_LAYERS = 30
-_ALONE = 20  # of more files than may be layers, the largest that still are one each
+_MOST_LAYERS = 16
+_ALONE = 12  # of more files than may be layers, the largest that still are one each
 
 # Cog's lists for --separate-weights, in Cog's letter case.
 _NO_WEIGHTS_BELOW = (".cog", ".git", "__pycache__")

@@ -22,10 +22,10 @@ __all__ = ["WheelLayer", "group"]
 
 _VERSION = 2
 _ALONE = 8 << 20  # a wheel of this many bytes has a layer to itself
-_MOST_ALONE = 16
+_MOST_ALONE = 12
 _LARGEST = 1 << 30  # bytes of a wheel that are one blob: registries and clients move several blobs at once
 _TOGETHER = 32 << 20  # bytes of small wheels that are one layer
-_MOST_GROUPS = 4
+_MOST_GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,13 @@ class WheelLayer:
 def group(python_version: str, base_python: str, wheels: tuple[Wheel, ...]) -> list[WheelLayer]:
     """The layers of an environment: each large wheel alone, the largest first, groups of small ones, the skeleton."""
     ordered = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.name))
-    alone = [wheel for wheel in ordered if wheel.size >= _ALONE][:_MOST_ALONE]
+    alone: list[Wheel] = []
     layers: list[WheelLayer] = []
-    for wheel in alone:
+    for wheel in ordered:
         count = -(-wheel.size // _LARGEST)
+        if wheel.size < _ALONE or len(layers) + count > _MOST_ALONE:
+            break
+        alone.append(wheel)
         layers += (WheelLayer(python_version, base_python, (wheel,), part=(one, count)) for one in range(1, count + 1))
     first, *others = _groups(tuple(wheel for wheel in wheels if wheel not in alone))
     layers += (WheelLayer(python_version, base_python, some, number=number) for number, some in enumerate(others, 2))

@@ -92,11 +92,11 @@ def test_every_file_is_in_one_layer_and_there_are_never_too_many(sizes):
     layers = weight_layers(entries)
 
     assert sorted(one.path for layer in layers for one in layer.files) == sorted(one.path for one in entries)
-    assert len(layers) <= 30
-    assert len(layers) == len(sizes) or len(sizes) > 30
+    assert len(layers) <= 16
+    assert len(layers) == len(sizes) or len(sizes) > 16
     alone = [layer.files[0].size for layer in layers if len(layer.files) == 1]
     shared = [one.size for layer in layers for one in layer.files if len(layer.files) > 1]
-    assert sum(size >= max(shared, default=0) for size in alone) >= min(20, len(sizes))
+    assert sum(size >= max(shared, default=0) for size in alone) >= min(12, len(sizes))
 
 
 @given(st.lists(st.integers(0, 99), min_size=32, max_size=60), st.randoms())

@@ -58,7 +58,7 @@ def test_a_small_wheel_that_comes_or_goes_moves_no_other(packages, name, size):
 def test_an_image_of_hundreds_of_wheels_has_few_layers():
     layers = grouped({f"package-{number}": number << 17 for number in range(400)})
 
-    assert len(layers) <= 16 + 4
+    assert len(layers) <= 12 + 3
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
