@@ -16,6 +16,7 @@ from importlib.util import MAGIC_NUMBER, source_hash
 _COUNT = struct.Struct(">I")
 _SOURCE = struct.Struct(">II")
 _ANSWER = struct.Struct(">cI")
+_ROOM = 64 << 20
 _UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: with the source's hash, which nobody compares when it is loaded
 
 
@@ -50,8 +51,7 @@ def _compiled(path: str, source: bytes) -> tuple[bytes, bytes]:
     except (SyntaxError, ValueError, RecursionError) as error:
         return b"-", _because(error)
     except MemoryError as error:
-        if not error.args:
-            raise  # no parser that finds a source too deep, which says so: there is no memory, here and now
+        bytearray(_ROOM)  # this is what parsers say to a source that is nested too deep; if it is true, this raises
         return b"-", _because(error)
 
 
