@@ -119,7 +119,7 @@ def _make(layer: Layer, store: Store, progress: Progress, compression: Compressi
             for entry in entries:
                 writer.add(entry)
                 task.advance(entry.size)
-        writer.plain(_tar.END)
+        writer.end()
         blob = writer.close(layer.name)
         incoming.commit(blob.descriptor.digest)
     return blob
@@ -131,6 +131,7 @@ class _Writer:
     def __init__(self, sink: Incoming, compression: Compression) -> None:
         self._sink, self._compression = sink, compression
         self._stack = ExitStack()
+        self._padding = b""
 
     def __enter__(self) -> Self:
         self._diff = self._stack.enter_context(Hasher())
@@ -147,8 +148,11 @@ class _Writer:
         self._envelope.plain(data)
 
     def add(self, entry: Entry) -> None:
-        self.plain(_tar.header(entry))
-        if entry.content is None or not entry.size:
+        """The next entry, in the order of a tar."""
+        self.plain(self._padding + _tar.header(entry))
+        size = entry.size
+        self._padding = _tar.padding(size)
+        if entry.content is None or not size:
             return
         deflated = entry.content.deflated()
         if deflated is not None and isinstance(self._envelope, Members):
@@ -156,10 +160,13 @@ class _Writer:
         else:
             for chunk in entry.content.chunks():
                 self.plain(chunk)
-        self.plain(_tar.padding(entry.size))
+
+    def end(self) -> None:
+        """No entry follows."""
+        self.plain(self._padding + _tar.END)
 
     def _transplant(self, content: Content, deflated: Deflated, members: Members) -> None:
-        joined = continued(deflated.data, content.size) if content.size <= SMALL else None
+        joined = continued(b"".join(deflated.slices()), content.size) if content.size <= SMALL else None
         if joined is not None and isal_zlib.crc32(joined[1]) == deflated.crc32:
             self._diff.update(joined[1])
             members.join(*joined)

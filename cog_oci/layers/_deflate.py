@@ -171,9 +171,9 @@ class Headers:
 def continued(stream: bytes | memoryview, size: int) -> tuple[bytes, bytes] | None:
     """A deflate stream of one block, changed so that more blocks may follow it at the next byte, and its `size` bytes.
 
-    None where it cannot be. The block's mark of being the last is its first bit (§3.2.3). Where in its last byte it ends
-    is not known without decoding it, but only two cases differ: three bits or more are left over there, enough for the
-    header of an empty stored block, or fewer. Inflating the result tells which it is, and proves that it ends there.
+    None where it cannot be. The block's mark of being the last is its first bit (§3.2.3). Where in its last byte it
+    ends is not known without decoding it, but only two cases differ: three bits or more are left over there, enough for
+    the header of an empty stored block, or fewer. Inflating the result tells which it is, and proves where it ends.
     """
     if not stream[0] & 1:
         return None

@@ -47,6 +47,9 @@ class Members:
 
     def plain(self, data: bytes | memoryview) -> None:
         """Collect up to a member's worth, then compress it beside the caller."""
+        if len(self._pending) + len(data) < _MEMBER:
+            self._pending += data
+            return
         view = memoryview(data)
         while view:
             room = _MEMBER - len(self._pending)
@@ -58,8 +61,11 @@ class Members:
     def transplant(self, piece: Deflated, size: int) -> None:
         """Bytes of the tar whose deflate stream exists: a member of its own, ten bytes before, eight after."""
         self._flush()
-        self._queue.extend((_HEAD, piece.data, _tail(piece.crc32, size)))
-        self._drain(_IN_FLIGHT)
+        self._queue.append(_HEAD)
+        for data in piece.slices():
+            self._queue.append(data)
+            self._drain(_IN_FLIGHT)
+        self._queue.append(_tail(piece.crc32, size))
 
     def join(self, stream: bytes, content: bytes) -> None:
         """Bytes of the tar with a stream that more may follow, as `continued` makes it: one member holds many."""

@@ -164,6 +164,16 @@ class _Source(WheelSource):
             yield record, cast("BinaryIO", _Stream(member, record[1])), executable
 
 
+class _Row(RecordEntry):
+    """A line of RECORD whose hash is taken over as it was written, not taken apart and put together."""
+
+    def __init__(self, path: str, recorded: str, size: int) -> None:
+        self.path, self.size, self._recorded = path, size, recorded
+
+    def to_row(self, path_prefix: str | None = None) -> tuple[str, str, str]:
+        return (path_prefix or "") + self.path, self._recorded, str(self.size)
+
+
 class _Destination(WheelDestination):
     """Collects entries below a prefix."""
 
@@ -183,7 +193,7 @@ class _Destination(WheelDestination):
             with fix_shebang(cast("BinaryIO", stream.inflated()), self._prefix.executable) as fixed:
                 return self._bytes(target, path, fixed.read(), mode)
         self.entries.append(Entry(path=target, mode=mode, content=stream.member))
-        return RecordEntry.from_elements(path, stream.recorded, str(stream.member.size))
+        return _Row(path, stream.recorded, stream.member.size)
 
     def write_script(self, name: str, module: str, attr: str, section: Literal["console", "gui"]) -> RecordEntry:
         kind: LauncherKind = "posix"

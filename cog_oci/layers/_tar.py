@@ -8,7 +8,9 @@ no padding to a blocking factor.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from cog_oci.errors import CogError
@@ -32,17 +34,30 @@ __all__ = [
 ]
 
 BLOCK = 512
+_SLICE = 1 << 20
 END = bytes(2 * BLOCK)
 _MAX_USTAR_SIZE = 8 << 30  # 11 octal digits
 _MAX_USTAR_ID = 1 << 21  # 7 octal digits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deflated:
-    """A raw deflate stream (RFC 1951) of a content: `data` as it lies in a zip, with the CRC-32 of its content."""
+    """A raw deflate stream (RFC 1951) of a content, as it lies in a zip: `size` bytes at `start` of an open file.
 
-    data: memoryview
+    `crc32` is that of the content. Read in slices, and not mapped: a mapped file counts as memory of the process.
+    """
+
+    file: int
+    start: int
+    size: int
     crc32: int
+
+    def slices(self) -> Iterator[bytes]:
+        """The stream, in pieces of at most a mebibyte; ends early when the file does."""
+        at, end = self.start, self.start + self.size
+        while at < end and (data := os.pread(self.file, min(_SLICE, end - at), at)):
+            at += len(data)
+            yield data
 
 
 class Content(Protocol):
@@ -182,6 +197,27 @@ _TYPE = {"file": b"0", "hardlink": b"1", "symlink": b"2", "directory": b"5"}
 def header(entry: Entry) -> bytes:
     """The header blocks of an entry: one block, or three and more when PAX records are needed."""
     name = entry.path.encode("utf-8", "surrogateescape") + (b"/" if entry.kind == "directory" else b"")
+    size = entry.size
+    if entry.kind == "file" and len(name) <= 100 and name.isascii() and not entry.uid | entry.gid | size >> 33:
+        return _plain_file(name, entry.mode, size)
+    return _any(entry, name, size)
+
+
+def _plain_file(name: bytes, mode: int, size: int) -> bytes:
+    """The header that nearly every entry has: the checksum of its constant parts is known."""
+    before, after, known = _around(mode)
+    digits = b"%011o" % size
+    return b"%b%b%b%b%06o%b" % (name.ljust(100, b"\0"), before, digits, _TIME, sum(name) + sum(digits) + known, after)
+
+
+@cache
+def _around(mode: int) -> tuple[bytes, bytes, int]:
+    """What is before the size and after the checksum of a file's header, and the sum of all its constant bytes."""
+    block = _block(b"", mode=mode, uid=0, gid=0, size=0, type_flag=b"0", target=b"", prefix=b"")
+    return block[100:124], block[154:], int(block[148:154], 8) - sum(b"%011o" % 0)
+
+
+def _any(entry: Entry, name: bytes, size: int) -> bytes:
     target = entry.target.encode("utf-8", "surrogateescape")
     records: list[tuple[bytes, bytes]] = []
     prefix, short = _split(name)
@@ -190,8 +226,8 @@ def header(entry: Entry) -> bytes:
         prefix, short = b"", name[:100]
     if len(target) > 100:
         records.append((b"linkpath", target))
-    if entry.size >= _MAX_USTAR_SIZE:
-        records.append((b"size", b"%d" % entry.size))
+    if size >= _MAX_USTAR_SIZE:
+        records.append((b"size", b"%d" % size))
     for key, value in ((b"uid", entry.uid), (b"gid", entry.gid)):
         if value >= _MAX_USTAR_ID:
             records.append((key, b"%d" % value))
@@ -200,7 +236,7 @@ def header(entry: Entry) -> bytes:
         mode=entry.mode,
         uid=entry.uid if entry.uid < _MAX_USTAR_ID else 0,
         gid=entry.gid if entry.gid < _MAX_USTAR_ID else 0,
-        size=entry.size if entry.size < _MAX_USTAR_SIZE else 0,
+        size=size if size < _MAX_USTAR_SIZE else 0,
         type_flag=_TYPE[entry.kind],
         target=target[:100],
         prefix=prefix,
@@ -245,3 +281,5 @@ def _block(  # noqa: PLR0913 - the fields of a tar header
 
 _NOBODY = bytes(32 + 32) + b"0000000\0" * 2
 """No user name, no group name, device 0."""
+_TIME = b"\0%011o\0" % EPOCH
+"""The end of the size, and the time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 import zipfile
 from contextlib import contextmanager
@@ -22,7 +22,6 @@ __all__ = ["Member", "open_zip"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7
 _CHUNK = 1 << 20
-_SLICE = 1 << 17
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 _TRANSPLANTED = frozenset({zipfile.ZIP_DEFLATED})
 
@@ -41,7 +40,7 @@ class Member:
 
     archive: str
     info: zipfile.ZipInfo
-    raw: memoryview
+    stream: Deflated
 
     @property
     def size(self) -> int:
@@ -64,26 +63,27 @@ class Member:
         """The stream as it lies in the zip, where it is one."""
         if self.info.compress_type not in _TRANSPLANTED:
             return None
-        return Deflated(self.raw, self.info.CRC)
+        return self.stream
 
     def _inflated(self) -> Iterator[bytes | memoryview]:
         if self.info.compress_type == zipfile.ZIP_STORED:
-            yield self.raw
+            yield from self.stream.slices()
             return
         inflate = isal_zlib.decompressobj(-15)
-        at = 0
+        read = 0
         try:
-            while not inflate.eof and at < len(self.raw):
-                # In slices: what is left of the input is copied at every step.
-                data: bytes | memoryview = self.raw[at : at + _SLICE]
-                at += len(data)
+            for piece in self.stream.slices():
+                read += len(piece)
+                data = piece
                 while chunk := inflate.decompress(data, _CHUNK):
                     yield chunk
                     data = inflate.unconsumed_tail
+                if inflate.eof:
+                    break
         except _DAMAGED as error:
             raise DamagedWheelError(self.archive, self.info.filename, f"cannot be inflated: {error}") from error
         # Bytes behind the stream's end would make a broken gzip member of it.
-        if not inflate.eof or inflate.unused_data or at < len(self.raw):
+        if not inflate.eof or inflate.unused_data or read < self.stream.size:
             raise DamagedWheelError(self.archive, self.info.filename, "is not one whole deflate stream")
 
 
@@ -93,25 +93,18 @@ def open_zip(path: Path, name: str) -> Iterator[list[Member]]:
 
     Refuses what a wheel must not have: paths that leave the folder, links, encryption, names given twice.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        view = memoryview(mapped)
+    with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                members = [_member(name, info, view) for info in archive.infolist() if not info.is_dir()]
-            if len({member.info.filename for member in members}) != len(members):
-                raise DamagedWheelError(name, "a path", "is in it twice")
-            try:
-                yield members
-            finally:
-                for member in members:
-                    member.raw.release()
+                members = [_member(name, info, file.fileno()) for info in archive.infolist() if not info.is_dir()]
         except zipfile.BadZipFile as error:
             raise DamagedWheelError(name, "the file", f"is not a zip: {error}") from error
-        finally:
-            view.release()
+        if len({member.info.filename for member in members}) != len(members):
+            raise DamagedWheelError(name, "a path", "is in it twice")
+        yield members
 
 
-def _member(name: str, info: zipfile.ZipInfo, view: memoryview) -> Member:
+def _member(name: str, info: zipfile.ZipInfo, file: int) -> Member:
     parts = info.filename.split("/")
     if info.filename.startswith("/") or ".." in parts or "\\" in info.filename or "\0" in info.filename:
         raise DamagedWheelError(name, info.filename, "would be written outside its folder")
@@ -119,8 +112,9 @@ def _member(name: str, info: zipfile.ZipInfo, view: memoryview) -> Member:
         raise DamagedWheelError(name, info.filename, "is a symbolic link, which a wheel cannot have")
     if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise DamagedWheelError(name, info.filename, "is encrypted or compressed in a way that wheels do not use")
-    fields = _LOCAL_HEADER.unpack_from(view, info.header_offset)
-    if fields[0] != b"PK\x03\x04":
+    header = os.pread(file, _LOCAL_HEADER.size, info.header_offset)
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
         raise DamagedWheelError(name, info.filename, "has no local header")
+    fields = _LOCAL_HEADER.unpack(header)
     start = info.header_offset + _LOCAL_HEADER.size + fields[9] + fields[10]
-    return Member(name, info, view[start : start + info.compress_size])
+    return Member(name, info, Deflated(file, start, info.compress_size, info.CRC))

@@ -161,4 +161,4 @@ def _piece(start: int, total: int, count: int) -> int:
 
 def _stored(entry: Entry) -> int:
     deflated = entry.content.deflated() if entry.content else None
-    return len(deflated.data) if deflated else entry.size
+    return deflated.size if deflated else entry.size
