@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import build
+import start
 
 
 def main() -> None:
@@ -19,9 +20,13 @@ def main() -> None:
     builds = benches.add_parser("build", help="what a build costs, by itself and against BuildKit")
     builds.add_argument("parts", nargs="*", choices=[*build.PARTS, []], metavar="PART", help=", ".join(build.PARTS))
     builds.add_argument("--runs", type=int, default=3, help="of each figure, interleaved; the median is shown")
+    builds.set_defaults(bench=lambda folder, asked: build.bench(folder, asked.parts or build.PARTS, asked.runs))
+    starts = benches.add_parser("start", help="from the start of a container to READY, with bytecode and without")
+    starts.add_argument("--runs", type=int, default=5, help="of each image, in turns; the median is shown")
+    starts.set_defaults(bench=lambda folder, asked: start.bench(folder, asked.runs))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cog-oci-bench-") as folder:
-        build.bench(Path(folder), asked.parts or build.PARTS, asked.runs)
+        asked.bench(Path(folder), asked)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def bench(folder: Path, parts: Sequence[str], runs: int) -> None:
 
 def _ocr(folder: Path, runs: int) -> None:
     subject = example("ocr", folder)
-    subject("lock")
+    subject("lock", "--no-bytecode")  # the peer installs without, too
     _against(subject, folder / "engine-ocr", runs)
 
 
