@@ -142,6 +142,10 @@ def _files(files: FilesDifference, explained: set[str], most: int | None) -> Ite
     folded = {name for name, count in counts.items() if name and (name in explained or count > _MOST_OF_ONE)}
     folded = set() if most is None else folded
     own = [one for one in files.changes if one.package not in folded]
+    if most is not None:
+        # A folder that came or went with what is in it needs no line of its own.
+        parents = {one.path.rpartition("/")[0] for one in files.changes}
+        own = [one for one in own if one.what or _kind(one) != "directory" or one.path not in parents]
     own.sort(key=lambda one: (-abs(one.size), one.path))
     rows = [
         (

@@ -11,10 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cog_oci.contents._members import Member
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from cog_oci.contents._members import Member
 
 __all__ = ["Hidden", "Root", "Seen"]
 
@@ -125,7 +125,15 @@ class Root:
             seen = Seen(member, layer, _Inode(member.path, member.size, layer))
         self._seen[member.path] = seen
         if member.path:
-            self._children[member.path.rpartition("/")[0]].add(member.path)
+            self._children[self._folder(member.path, layer)].add(member.path)
+
+    def _folder(self, path: str, layer: int) -> str:
+        """The folder of this path, which is made as engines make it when no layer has it."""
+        folder = path.rpartition("/")[0]
+        above = self._seen.get(folder)
+        if folder and (above is None or above.member.kind not in {"directory", "symlink"}):
+            self._put(Member(path=folder, kind="directory", mode=0o755), layer)
+        return folder
 
     def _remove(self, path: str, by: int) -> None:
         """Everything at and below this path, as layer `by` does not have it."""
