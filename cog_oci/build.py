@@ -19,6 +19,7 @@ from cog_oci.recorded import Records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cog_oci.config import Project
     from cog_oci.layers import Compression, Layer
@@ -64,12 +65,15 @@ def lock(
     *,
     before: Lock | None = None,
     bytecode: bool | None = None,
+    schema: Path | None = None,
 ) -> Lock:
     """Resolve everything that the project's image contains, with nothing newer than `as_of`.
 
     What the lock `before` knows of layers is kept: a layer that is made again from the same parts must be the same.
-    `bytecode` says whether images hold compiled Python; None: those for which this host can make it.
+    `bytecode` says whether images hold compiled Python; None: those for which this host can make it. A model that
+    cannot be served is known before anything is resolved; `schema` is as in Options.
     """
+    read_model(project, schema)
     locked = Lock(
         as_of=as_of.isoformat().replace("+00:00", "Z"),
         platforms={
@@ -120,9 +124,9 @@ def identify(project: Project, platform: Platform, locked: Lock, shop: Workshop,
     return plan.image(blobs)[0]
 
 
-def read_interface(project: Project) -> dict[str, Any]:
+def read_interface(project: Project, given: Path | None = None) -> dict[str, Any]:
     """The model's inputs, by name, as the schema has them; read from the source, so that nothing has to be built."""
-    schema = read_model(project)
+    schema = read_model(project, given)
     if schema is None:
         raise CogError("cog.yaml names no model to run", hint="add `run: run.py:Runner`")
     return dict(schema.document["components"]["schemas"]["Input"].get("properties", {}))
@@ -138,7 +142,6 @@ def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: 
     fetcher = Fetcher(shop.store, shop.progress)
     origins = Origins(fetcher, as_of)
     settings = project.config.build
-    read_model(project)  # a model that cannot be served is known before anything is resolved
     wheels: list[Wheel] = []
     if wanted := project.requirements() or settings.python_packages:
         major, minor = base.python_version.split(".")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cog_oci.bytecode import TargetInterpreter
 from cog_oci.image_config import image_config
 from cog_oci.layers.bytecode import BytecodeLayer, Library
+from cog_oci.layers.ca import CA_ENVIRONMENT, CaLayer
 from cog_oci.layers.code import project_layers
 from cog_oci.layers.debs import deb_layers
 from cog_oci.layers.server import ServerLayer
@@ -17,7 +18,7 @@ from cog_oci.oci import Attachment, Image, MediaType
 from cog_oci.resolver.base import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cog_oci.config import Project
@@ -35,12 +36,16 @@ class Options:
     """How an image is made, besides what its lock and its code say.
 
     `leave_out` are files of the project that are no part of it, such as the archive that is being written;
-    `separate_weights` gives the project's large files layers of their own.
+    `separate_weights` gives the project's large files layers of their own; `certificates` are to be trusted, in PEM;
+    `labels` are said of the image besides its own; `schema` is a document to take for the model's interface.
     """
 
     compression: Compression = "gzip"
     leave_out: frozenset[Path] = frozenset()
     separate_weights: bool = False
+    certificates: tuple[bytes, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    schema: Path | None = None
 
 
 DEFAULTS = Options()
@@ -73,7 +78,7 @@ def make_plan(
     base = base_of(project, platform)
     parts = locked.platform(platform)
     check_fresh(project.lock_path, parts.inputs, {**project.lock_inputs(), **base.lock_inputs()})
-    schema = read_model(project)
+    schema = read_model(project, options.schema)
     layers = artifact_layers(parts, options.compression)
     own = project_layers(
         project.folder,
@@ -82,8 +87,10 @@ def make_plan(
         separate_weights=options.separate_weights,
         store=store,
     )
+    trusted = [CaLayer(options.certificates, parts.debs)] if options.certificates else []
     carried = locked.carried(platform).to_bytes()
-    return Plan((*layers, *own), len(layers), parts, platform, image_config(project, parts, schema, carried), carried)
+    config = image_config(project, parts, schema, carried, options.labels, env=CA_ENVIRONMENT if trusted else {})
+    return Plan((*layers, *trusted, *own), len(layers), parts, platform, config, carried)
 
 
 def artifact_layers(parts: PlatformLock, compression: Compression = "gzip") -> list[Layer]:
@@ -101,8 +108,12 @@ def base_of(project: Project, platform: Platform) -> Base:
     return Base(project.config.build.python_version, platform.architecture)
 
 
-def read_model(project: Project) -> Schema | None:
-    """The interface of the model, read from its source; None when cog.yaml names no model."""
+def read_model(project: Project, given: Path | None = None) -> Schema | None:
+    """The interface of the model, read from its source, or `given` as a document; None when cog.yaml names no model."""
+    if given is not None:
+        from cog_oci.schema.given import read_given  # noqa: PLC0415 - a model's source says it nearly always
+
+        return read_given(given)
     if project.config.reference is None:
         return None
     from cog_oci.schema import read_schema  # noqa: PLC0415 - a project without a model needs none

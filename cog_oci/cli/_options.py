@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +12,27 @@ import click
 from cog_oci.cli._progress import watching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
     from cog_oci.build import Workshop
     from cog_oci.config import Project
+    from cog_oci.layers import Compression
     from cog_oci.oci import Platform
+    from cog_oci.plan import Options
 
-__all__ = ["file_option", "platform_option", "platforms", "project", "workshop"]
+    Decorated = Callable[..., Any]
+
+__all__ = [
+    "file_option",
+    "image_options",
+    "platform_option",
+    "platforms",
+    "project",
+    "schema_option",
+    "weights_option",
+    "workshop",
+]
 
 file_option = click.option(
     "-f", "--file", "file", default="cog.yaml", show_default=True, help="The name of the configuration file."
@@ -44,6 +59,54 @@ def platforms(text: str) -> list[Platform]:
     from cog_oci.oci import Platform
 
     return [Platform.parse(part.strip()) for part in dict.fromkeys(text.split(","))]
+
+
+def weights_option(command: Decorated) -> Decorated:
+    """`--separate-weights`, as in Cog."""
+    return click.option(
+        "--separate-weights",
+        is_flag=True,
+        help="Give each large file that is neither code nor media a layer of its own, never compressed.",
+    )(command)
+
+
+def schema_option(command: Decorated) -> Decorated:
+    """`--openapi-schema`, as in Cog."""
+    return click.option(
+        "--openapi-schema",
+        "schema",
+        metavar="FILE",
+        envvar="COG_OPENAPI_SCHEMA",
+        type=click.Path(path_type=Path),
+        help="Take this OpenAPI document for the model's interface, and do not read its source.",
+    )(command)
+
+
+def image_options(
+    found: Project,
+    *,
+    compression: Compression | None = None,
+    leave_out: frozenset[Path] = frozenset(),
+    separate_weights: bool = False,
+    schema: Path | None = None,
+) -> Options:
+    """How an image is made, from the command line, cog.yaml and the environment (COG_CA_CERT, git, GITHUB_SHA, …)."""
+    from cog_oci import git
+    from cog_oci.plan import Options
+
+    certificates: tuple[bytes, ...] = ()
+    if given := os.environ.get("COG_CA_CERT"):
+        from cog_oci.layers.ca import read_certificates
+
+        certificates = read_certificates(given)
+    return Options(
+        compression=compression or found.config.compression,
+        leave_out=leave_out,
+        separate_weights=separate_weights,
+        certificates=certificates,
+        labels=git.labels(found.folder, os.environ),
+        schema=schema,
+    )
 
 
 @contextmanager

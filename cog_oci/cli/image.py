@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cog_oci.cli._options import file_option, platform_option, platforms, project, workshop
+from cog_oci.cli._options import (
+    file_option,
+    image_options,
+    platform_option,
+    platforms,
+    project,
+    schema_option,
+    weights_option,
+    workshop,
+)
 
 if TYPE_CHECKING:
     from cog_oci.build import Workshop
@@ -41,8 +50,18 @@ __all__ = ["image"]
 @click.option(
     "--digest", "only_digest", is_flag=True, help="Print the image's digest from the lock and the code; build nothing."
 )
-def image(
-    file: str, platform: str, tag: str | None, output: str, compression: Compression | None, only_digest: bool
+@weights_option
+@schema_option
+def image(  # noqa: PLR0913 - one argument an option
+    *,
+    file: str,
+    platform: str,
+    tag: str | None,
+    output: str,
+    compression: Compression | None,
+    only_digest: bool,
+    separate_weights: bool,
+    schema: Path | None,
 ) -> None:
     """Build the image that cog.lock describes, as an archive.
 
@@ -64,9 +83,12 @@ def image(
     reference = Reference.parse(tag or found.image_name)
     target = None if output == "-" else Path(output).absolute()
     locked = Lock.read(found.lock_path)
-    options = build.Options(
-        compression=compression or found.config.compression,
+    options = image_options(
+        found,
+        compression=compression,
         leave_out=frozenset() if target is None else frozenset({target}),
+        separate_weights=separate_weights,
+        schema=schema,
     )
     with workshop() as shop:
         if only_digest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cog_oci.cli._options import file_option, platform_option, platforms, project, workshop
+from cog_oci.cli._options import file_option, platform_option, platforms, project, schema_option, workshop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,16 @@ __all__ = ["lock"]
     " Python can build them.  [default: where this host can]",
 )
 @click.option("--forget-layers", is_flag=True, help="Drop what the lock has recorded of the layers it made.")
-def lock(file: str, platform: str, as_of: str | None, bytecode: bool | None, forget_layers: bool) -> None:
+@schema_option
+def lock(
+    *,
+    file: str,
+    platform: str,
+    as_of: str | None,
+    bytecode: bool | None,
+    forget_layers: bool,
+    schema: Path | None,
+) -> None:
     """Pin everything the image will contain.
 
     Resolves Python packages, Debian packages and the base, and writes cog.lock beside cog.yaml: every file by name,
@@ -45,7 +54,7 @@ def lock(file: str, platform: str, as_of: str | None, bytecode: bool | None, for
     wanted = platforms(platform)
     before = None if forget_layers else _readable(found.lock_path)
     with workshop() as shop:
-        locked = build.lock(found, wanted, when, shop, before=before, bytecode=bytecode)
+        locked = build.lock(found, wanted, when, shop, before=before, bytecode=bytecode, schema=schema)
         locked.write(found.lock_path)
         for name, parts in locked.platforms.items():
             size = sum(artifact.size for artifact in parts.artifacts())

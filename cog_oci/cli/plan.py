@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cog_oci.cli._options import file_option, platform_option, platforms, project, workshop
+from cog_oci.cli._options import (
+    file_option,
+    image_options,
+    platform_option,
+    platforms,
+    project,
+    schema_option,
+    weights_option,
+    workshop,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cog_oci.build import Workshop
     from cog_oci.layers import Layer
     from cog_oci.plan import Options, Plan
@@ -22,21 +33,25 @@ __all__ = ["plan"]
 @file_option
 @platform_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def plan(file: str, platform: str, as_json: bool) -> None:
+@weights_option
+@schema_option
+def plan(file: str, platform: str, as_json: bool, separate_weights: bool, schema: Path | None) -> None:
     """Show the layers that the image will have, bottom up: how many bytes each is, and why it is one.
 
     Nothing is fetched or built. A size is that of the blob where the layer was built before (`built`), else that of the
     files it will be made from (`from`).
     """
-    from cog_oci import build
     from cog_oci.lock import Lock
     from cog_oci.plan import make_plan
 
     found = project(file)
     locked = Lock.read(found.lock_path)
-    options = build.Options(compression=found.config.compression)
+    options = image_options(found, separate_weights=separate_weights, schema=schema)
     with workshop() as shop:
-        rows = {str(one): _rows(make_plan(found, one, locked, options), shop, options) for one in platforms(platform)}
+        rows = {
+            str(one): _rows(make_plan(found, one, locked, options, shop.store), shop, options)
+            for one in platforms(platform)
+        }
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

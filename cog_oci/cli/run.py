@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cog_oci.cli._options import file_option, platform_option, project, workshop
+from cog_oci.cli._options import (
+    file_option,
+    image_options,
+    platform_option,
+    project,
+    schema_option,
+    weights_option,
+    workshop,
+)
 from cog_oci.errors import CogError
 
 if TYPE_CHECKING:
@@ -34,8 +42,18 @@ _ADDRESS = "127.0.0.1"
 @click.option("-e", "--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable in the container.")
 @click.option("--setup-timeout", default=300, show_default=True, help="Seconds that the model may take to set up.")
 @click.option("--json", "whole", is_flag=True, help="Print the whole answer as JSON.")
-def run(
-    file: str, platform: str, inputs: tuple[str, ...], variables: tuple[str, ...], setup_timeout: int, whole: bool
+@weights_option
+@schema_option
+def run(  # noqa: PLR0913 - one argument an option
+    *,
+    file: str,
+    platform: str,
+    inputs: tuple[str, ...],
+    variables: tuple[str, ...],
+    setup_timeout: int,
+    whole: bool,
+    separate_weights: bool,
+    schema: Path | None,
 ) -> None:
     """Build the image and run one prediction in it, in a sandbox of user namespaces (Linux).
 
@@ -48,12 +66,13 @@ def run(
     from cog_oci.oci import Platform
 
     found = project(file)
-    schema = build.read_interface(found)
-    body = {"input": dict(_parsed(text, schema) for text in inputs)}
+    interface = build.read_interface(found, schema)
+    body = {"input": dict(_parsed(text, interface) for text in inputs)}
     env = dict(_pair(text, "NAME=VALUE") for text in variables)
     with workshop() as shop:
         locked = Lock.read(found.lock_path)
-        built = build.build(found, Platform.parse(platform), locked, shop).image
+        options = image_options(found, separate_weights=separate_weights, schema=schema)
+        built = build.build(found, Platform.parse(platform), locked, shop, options).image
         shop.progress.say("starting the image and running setup()")
         answer = _predict(built, shop.store, body, env, setup_timeout)
     _show(answer, whole=whole)
