@@ -78,7 +78,7 @@ def _json(image: StoredImage, used: Usage) -> dict[str, Any]:
 
 
 def _report(image: StoredImage, used: Usage, most: int | None) -> Iterator[str]:
-    stored, unpacked = sum(one.stored for one in used.layers), sum(one.contents for one in used.layers)
+    stored, unpacked = sum(one.stored for one in used.layers), sum(one.size for one in used.files)
     layers = plural(len(used.layers), "layer")
     yield f"{image.platform}  {image.descriptor.digest}"
     yield f"{human(stored)} in {layers}, {human(unpacked)} unpacked in {plural(len(used.files), 'file')}"
