@@ -1,7 +1,7 @@
-r"""`.dockerignore` as Docker reads it (Docker's build documentation, "dockerignore files"): what BuildKit leaves out.
+r"""`.dockerignore` as BuildKit reads it (Docker's build documentation, "dockerignore files").
 
-Since Docker 23 every builder agrees; older ones look at one folder above a path only. A pattern that would mean to
-Docker what it cannot mean to a person (`\d`, `[*]`) is refused here, as are those that Docker refuses itself.
+The classic builder, and builders before Docker 23, differ in corners that the tests name. A pattern that would mean to
+Docker what nobody can mean who writes it (`\d`, `[*]`, `*.a|*.b`) is refused, as are those that Docker refuses itself.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_REPEAT = re.compile(r"\{\d+(?:,\d*)?\}", re.ASCII)
 _RANGE = re.compile(r"(\\.|[^\\\]-])(?:-(\\.|[^\\\]-]))?", re.DOTALL)
 
 
@@ -159,6 +160,8 @@ def _translate(token: re.Match[str], end: int) -> str:
             raise ValueError("a `[` has no `]`")
         case _ if token[0] == "^":
             return "^"  # Docker leaves it to its regular expressions, which take it for the beginning
+        case _ if token[0] == "|" or _REPEAT.match(token.string, token.start()):
+            raise ValueError(f"Docker does not take `{token[0]}` as it is beside a wildcard; put a backslash before it")
         case _:
             return re.escape(token[0])
 
