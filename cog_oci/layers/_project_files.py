@@ -56,6 +56,8 @@ class _Walk:
             path = prefix + _utf8(item.name)
             if path in _NEVER or item.name.startswith(_UNFINISHED) or folder / item.name in self._leave_out:
                 continue
+            if not prefix and item.name.endswith(".tar") and _is_an_image(folder / item.name):
+                continue
             verdict = self._ignore.judge(path, above)
             if item.is_dir(follow_symlinks=False):
                 if not verdict.excluded or self._ignore.may_keep_below(path):
@@ -83,6 +85,18 @@ class _Walk:
         # What the umask or a checkout did to the other bits must not reach the image.
         mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
         return Entry(path=path, mode=mode, content=OnDisk(file, size, digest))
+
+
+def _is_an_image(file: Path) -> bool:
+    """Whether it is an archive as we write them: an image of the project is no part of the project.
+
+    By its first header: an OCI layout says first of all that it is one (image-spec, image-layout.md).
+    """
+    try:
+        with file.open("rb") as opened:
+            return opened.read(11) == b"oci-layout\0"
+    except OSError:
+        return False
 
 
 def _unreadable(path: Path) -> CogError:

@@ -37,6 +37,15 @@ def test_what_belongs_to_the_project_and_not_to_the_model_stays_out(tmp_path):
     assert set(found) == {"src", "src/run.py", "src/sub", "src/sub/.git"}
 
 
+def test_an_archive_of_an_image_is_no_part_of_the_next_image_and_another_tar_is(tmp_path):
+    write(tmp_path, "run.py", "data.tar", "sub/x")
+    for name in ("model-v1.tar", "sub/kept.tar"):
+        with tarfile.open(tmp_path / name, "w") as archive:
+            archive.addfile(tarfile.TarInfo("oci-layout"))
+
+    assert set(paths(tmp_path)) == {"src", "src/run.py", "src/data.tar", "src/sub", "src/sub/x", "src/sub/kept.tar"}
+
+
 def test_modes_are_those_of_a_checkout_whatever_the_umask(tmp_path):
     write(tmp_path, "run.py", "tool.sh")
     (tmp_path / "run.py").chmod(0o600)
