@@ -142,6 +142,30 @@ def test_damage_is_an_error_and_not_the_end(damage):
         read_layer(io.BytesIO(damage(data)), "it")
 
 
+KINDS = (
+    tar(member("n" * 120, b"x" * 300), member("l", kind=tarfile.LNKTYPE, linkname="t" * 120)),
+    tar(member("n" * 120, b"x" * 300), member("l", kind=tarfile.LNKTYPE, linkname="t" * 120), form=tarfile.GNU_FORMAT),
+    tar(member("s", b"12", pax_headers={"GNU.sparse.map": "0,1,3,1", "GNU.sparse.size": "20", "mtime": "nan"})),
+    tar(member("s", b"0\n" + bytes(600), pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"})),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 2559), st.sampled_from(b"\0\xff01,xgLKS=\n"), st.booleans())
+def test_whatever_is_written_over_a_tar_it_is_read_or_an_error_of_ours(data, at, byte, forged):
+    damaged = bytearray(data)
+    damaged[at] = byte
+    if forged:  # with a checksum that is right
+        block = at - at % 512
+        damaged[block + 148 : block + 156] = b" " * 8
+        damaged[block + 148 : block + 156] = b"%06o\0 " % sum(damaged[block : block + 512])
+
+    try:
+        read_layer(io.BytesIO(damaged), "it")
+    except DamagedLayerError as error:
+        assert str(error).startswith("layer 'it' is no tar that can be read: ")  # noqa: PT017 - most are fine
+
+
 def test_an_archive_may_end_without_its_end_mark_and_be_empty():
     data = tar(member("a", b"x" * 400))
 
@@ -285,6 +309,15 @@ def test_a_path_leads_through_links_to_folders():
     assert root.resolve("lib/x") == root.resolve("lib64/x") == root.resolve("up/lib/x") == "usr/lib/x"
     assert root.resolve("lib") == "lib"
     assert root.resolve("loop/x") == "loop/x"
+    assert root.resolve("../usr/./lib/../lib/x") == "usr/lib/x"
+
+
+def test_a_path_may_be_deep():
+    path = "/".join(["d"] * 3000)
+    root = Root([[file(path)], [file(".wh.d")]])
+
+    assert list(root) == []
+    assert root.resolve(path) == path
 
 
 STATUS = b"""Package: base-files
@@ -376,6 +409,16 @@ def test_packages_of_an_image_without_dpkg_are_found(store, tmp_path):
     _, found = contents(image, store, tmp_path)
 
     assert [(one.name, one.version, one.files) for one in found.packages] == [("tzdata", "2025", ("usr/share/zone",))]
+
+
+def test_a_record_that_is_none_lists_what_comes_before(store, tmp_path):
+    record = b"x.py,,\n" + b"y" * 200_000 + b",,\nz.py,,\n"
+    entries = [Entry.file(name, b"1") for name in ("s/x.py", "s/z.py")]
+    image = made(store, Listed("python", [Entry.file("s/x-1.dist-info/RECORD", record), *entries]))
+
+    (package,) = contents(image, store, tmp_path)[1].packages
+
+    assert package.files == ("s/x.py",)
 
 
 def test_a_package_that_a_layer_above_removes_is_not_there(store, tmp_path):

@@ -299,6 +299,7 @@ def test_configurations_are_compared_value_by_value():
     )
     assert compare_configs(before, before) == ()
     assert compare_configs({"config": None}, {}) == ()
+    assert compare_configs({"config": {"Env": 5}}, {}) == (ValueChange("Env", "5", None),)
 
 
 def test_another_order_of_variables_is_a_difference_and_a_new_variable_is_none_of_order():

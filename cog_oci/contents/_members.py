@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import posixpath
 import tarfile
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ __all__ = ["DamagedLayerError", "Kind", "LayerContents", "Member", "read_layer"]
 Kind = Literal["file", "directory", "symlink", "hardlink", "character device", "block device", "pipe"]
 
 _CHUNK = 1 << 20
+_READ_AHEAD = 1 << 16  # the standard library copies what it has read ahead at every header
 _KEPT_LIMIT = 32 << 20
 _KINDS: dict[bytes, Kind] = {
     tarfile.LNKTYPE: "hardlink",
@@ -112,7 +114,7 @@ class _Strict(tarfile.TarInfo):
             return super().fromtarfile(archive)
         except _ENDS:
             raise
-        except tarfile.HeaderError as error:
+        except (tarfile.HeaderError, ValueError) as error:  # the latter for the map of a sparse file
             raise tarfile.ReadError(f"{error} at byte {archive.offset}") from None
 
 
@@ -120,7 +122,7 @@ def _members(stream: _Counted, keep: Callable[[str], bool], kept: dict[str, byte
     with tarfile.open(
         fileobj=cast("BinaryIO", stream),
         mode="r|",
-        bufsize=_CHUNK,
+        bufsize=_READ_AHEAD,
         tarinfo=_Strict,
         encoding="utf-8",
         errors="surrogateescape",
@@ -155,7 +157,7 @@ def _member(info: tarfile.TarInfo, path: str, digest: str) -> Member:
         mode=info.mode & 0o7777,
         uid=info.uid,
         gid=info.gid,
-        mtime=int(info.mtime),
+        mtime=int(info.mtime) if math.isfinite(info.mtime) else 0,
         size=info.size if kind == "file" else 0,
         sha256=digest,
         target=target,

@@ -53,14 +53,21 @@ def _python(records: Mapping[str, bytes], root: Root) -> Iterator[Package]:
     for path, data in records.items():
         if match := _RECORD.fullmatch(path):
             folder = match["folder"].rstrip("/")
-            rows = csv.reader(_text(data).splitlines())
             yield Package(
                 kind="python",
                 name=canonicalize_name(match["name"]),
                 version=match["version"],
                 folder=f"/{folder}",
-                files=_there((posixpath.join("/", folder, row[0]) for row in rows if row), root),
+                files=_there((posixpath.join("/", folder, file) for file in _recorded(data)), root),
             )
+
+
+def _recorded(record: bytes) -> Iterator[str]:
+    """The first column of a RECORD, as far as it is what it should be."""
+    try:
+        yield from (row[0] for row in csv.reader(_text(record).splitlines()) if row)
+    except csv.Error:
+        return
 
 
 def _debian(records: Mapping[str, bytes], root: Root) -> Iterator[Package]:

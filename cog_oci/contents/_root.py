@@ -83,18 +83,22 @@ class Root:
     def resolve(self, path: str) -> str:
         """The path with the folders in it followed, as a program that opens it would; the last name is not followed."""
         folder, _, name = path.rpartition("/")
-        return posixpath.join(self._real(folder, _MOST_LINKS), name)
-
-    def _real(self, folder: str, links: int) -> str:
-        if not folder:
-            return ""
-        parent, _, name = folder.rpartition("/")
-        path = posixpath.join(self._real(parent, links), name)
-        seen = self._seen.get(path)
-        if seen is None or seen.member.kind != "symlink" or not links:
-            return path
-        target = posixpath.join("/", posixpath.dirname(path), seen.member.target)
-        return self._real(posixpath.normpath(target).lstrip("/"), links - 1)
+        real, links = "", _MOST_LINKS
+        waiting = folder.split("/")[::-1]
+        while waiting:
+            part = waiting.pop()
+            if part == "..":
+                real = posixpath.dirname(real)
+            elif part not in {"", "."}:
+                here = posixpath.join(real, part)
+                seen = self._seen.get(here)
+                if seen is None or seen.member.kind != "symlink" or not links:
+                    real = here
+                    continue
+                links -= 1
+                real = "" if seen.member.target.startswith("/") else real
+                waiting += seen.member.target.split("/")[::-1]
+        return posixpath.join(real, name)
 
     def _apply(self, layer: int, members: list[Member]) -> None:
         # A layer's whiteouts are about the layers below it, wherever in its tar they are.
@@ -110,6 +114,7 @@ class Root:
                 self._put(member, layer)
 
     def _put(self, member: Member, layer: int) -> None:
+        self._make_folders(member.path, layer)
         linked = self._seen.get(member.target) if member.kind == "hardlink" else None
         if linked is not None:
             linked.inode.links += 1  # before what is at the path goes: it may be the same content
@@ -125,15 +130,21 @@ class Root:
             seen = Seen(member, layer, _Inode(member.path, member.size, layer))
         self._seen[member.path] = seen
         if member.path:
-            self._children[self._folder(member.path, layer)].add(member.path)
+            self._children[member.path.rpartition("/")[0]].add(member.path)
 
-    def _folder(self, path: str, layer: int) -> str:
-        """The folder of this path, which is made as engines make it when no layer has it."""
+    def _make_folders(self, path: str, layer: int) -> None:
+        """The folders that lead to this path, made as engines make them where no layer has them."""
+        missing = []
         folder = path.rpartition("/")[0]
-        above = self._seen.get(folder)
-        if folder and (above is None or above.member.kind not in {"directory", "symlink"}):
+        while folder and not self._is_folder(folder):
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
+        for folder in reversed(missing):
             self._put(Member(path=folder, kind="directory", mode=0o755), layer)
-        return folder
+
+    def _is_folder(self, path: str) -> bool:
+        seen = self._seen.get(path)
+        return seen is not None and seen.member.kind in {"directory", "symlink"}
 
     def _remove(self, path: str, by: int) -> None:
         """Everything at and below this path, as layer `by` does not have it."""

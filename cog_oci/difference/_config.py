@@ -35,8 +35,8 @@ def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name not in {"rootfs", "config"}:
             yield name, _text(value)
     for name, value in (document.get("config") or {}).items():
-        if name == "Env":
-            variables = (variable.partition("=") for variable in value or ())
+        if name == "Env" and isinstance(value, list):
+            variables = (str(variable).partition("=") for variable in value)
             yield from ((f"{_ENV}{key}", text) for key, _, text in variables)
         elif isinstance(value, dict):
             yield from ((f"{name}.{key}", _text(inner)) for key, inner in value.items())

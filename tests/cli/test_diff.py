@@ -15,6 +15,7 @@ from tests.cli.test_commands import RUN, lock_by_hand
 from tests.image_maker import Listed, made, member, of_tars, tar
 from tests.images.conftest import cog_oci
 from tests.test_difference import BASE, carrying, deb, lock, site, wheel, write
+from tests.transports.conftest import start_registry
 from tests.transports.stored import write_layout
 
 
@@ -243,3 +244,24 @@ def test_the_help_says_what_the_status_means(tmp_path):
     text = " ".join(command("diff", "--help", cwd=tmp_path).stdout.split())
 
     assert "unless --exit-code asks for 1 when A and B differ; an error is 1 too" in text
+
+
+@pytest.mark.engine
+def test_an_image_in_a_registry_is_compared_where_it_is(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    one = write(store, tmp_path, made(store, BASE, Listed("code", [Entry.file("src/run.py", "1")])))
+    other = made(store, BASE, Listed("code", [Entry.file("src/run.py", "22")]))
+    write_layout(tmp_path / "layout", store, other)
+    (tmp_path / "served").mkdir()
+    process, registry = start_registry(tmp_path / "served")
+    try:
+        registry.fill(tmp_path / "layout", "me/model:v1")
+
+        said = diff(tmp_path, one, f"{registry.host}/me/model:v1")
+        same = diff(tmp_path, "layout", f"{registry.host}/me/model@{other.digest}", "--exit-code")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+    assert "~ +1 B content /src/run.py" in said
+    assert same[1:] == ["the same image"]
