@@ -226,6 +226,15 @@ def test_pax_records_are_named():
     assert f"/{name}: PAX record path is '151 path=" in differences(good, longer)[0]
 
 
+def test_a_size_beyond_all_that_follows_is_no_endless_work():
+    good = tar(Entry.file("a", b"1" * 700))
+    huge = changed(good[:512], 124, b"\x80" + b"\xff" * 11) + good[512:]
+
+    assert differences(huge, huge) == []
+    assert differences(huge, huge[:-1] + b"\1") == [f"/a: content byte 2047 of {2**88 - 1} is 0x01 instead of 0x00"]
+    assert f"/a: header field size is {2**88 - 1} instead of 700" in differences(good, huge)
+
+
 def test_padding_and_the_end_are_places():
     good = bytearray(tar(Entry.file("a", b"123"), Entry.file("b", b"")))
     good[512 + 100] = 7

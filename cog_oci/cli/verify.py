@@ -115,23 +115,28 @@ def _against(expected: Source, source: Source, images: Sequence[StoredImage]) ->
 
 def _show(reports: Sequence[Report], hoped: Outcome) -> None:
     for report in reports:
-        click.echo(f"{report.name} {report.platform} {report.digest}")
+        _print(f"{report.name} {report.platform} {report.digest}")
         width = max((len(verdict.layer) for verdict in report.layers), default=0)
         for verdict in report.layers:
             _show_layer(verdict, width)
         for problem in report.problems:
-            click.echo(f"  {problem}")
+            _print(f"  {problem}")
         for note in report.notes:
-            click.echo(f"  note: {note}")
-        click.echo(f"  {hoped}: {sum(one.outcome == hoped for one in report.layers)} of {len(report.layers)} layers")
+            _print(f"  note: {note}")
+        _print(f"  {hoped}: {sum(one.outcome == hoped for one in report.layers)} of {len(report.layers)} layers")
 
 
 def _show_layer(verdict: Verdict, width: int) -> None:
     reasons = verdict.reasons
     tail = f": {reasons[0]}" if len(reasons) == 1 else ":" if reasons else ""
-    click.echo(f"  {verdict.layer:{width}}  {verdict.outcome}{tail}")
+    _print(f"  {verdict.layer:{width}}  {verdict.outcome}{tail}")
     if len(reasons) > 1:
         for reason in reasons[:_SHOWN]:
-            click.echo(f"  {'':{width}}    {reason}")
+            _print(f"  {'':{width}}    {reason}")
         if len(reasons) > _SHOWN:
-            click.echo(f"  {'':{width}}    … (all of them with --json)")
+            _print(f"  {'':{width}}    … (all of them with --json)")
+
+
+def _print(line: str) -> None:
+    """A line of text, even when an image holds names that are meant for a terminal to obey."""
+    click.echo("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line))

@@ -72,8 +72,8 @@ def _shown(*values: str | None) -> list[str | None]:
 
 def _order(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[Difference]:
     """What the fields by their names do not show: variables may refer to those before them, and may be set twice."""
-    one, other = (list((document.get("config") or {}).get("Env") or []) for document in (expected, actual))
-    if one != other:
+    one, other = ((document.get("config") or {}).get("Env") for document in (expected, actual))
+    if _json(one) != _json(other):
         return [Difference("config", "Env", *_shown(_json(one), _json(other)))]
     if _json(expected) != _json(actual):
         return [Difference("config", "its structure", *_shown(_json(expected), _json(actual)))]

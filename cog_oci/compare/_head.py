@@ -122,7 +122,7 @@ class Head:
         if self.block[156] in _WITHOUT_CONTENT:
             return 0
         told = self.records.get(b"size", b"")
-        return int(told) if told.isdigit() else number(self.block[124:136]) or 0
+        return int(told) if re.fullmatch(rb"\d{1,19}", told) else number(self.block[124:136]) or 0
 
     def laid_over(self, raw: bytes) -> Head:
         """Other bytes, taken apart as if they were laid out like this head."""

@@ -145,6 +145,8 @@ class _Comparison:
                 found = True
                 self._found += at_byte(path, f"content byte {{}} of {expected}", one, other, base=at)
             at += size
+            if max(len(one), len(other)) < size:
+                break  # both streams have ended: the size came from a header that is damaged
         for side, size in ((self._expected, expected), (self._actual, actual)):
             for _ in side.chunks(size - common):
                 pass

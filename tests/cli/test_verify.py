@@ -118,6 +118,18 @@ def test_two_images_are_compared_without_building(built, tmp_path, monkeypatch):
     assert not (tmp_path / "empty").exists()
 
 
+def test_names_that_a_terminal_would_obey_are_printed_as_text(built, tmp_path):
+    folder = tmp_path / "project"
+    shutil.copytree(built / "project", folder)
+    (folder / "\x1b]0;owned\x07\nfake").write_text("")
+    cog_oci("image", "-o", "../other.tar", cwd=folder)
+
+    done = cog_oci("verify", "other.tar", "--against", str(built / "image.tar"), cwd=tmp_path, check=False)
+
+    assert "\x1b" not in done.stdout
+    assert "/src/\\x1b]0;owned\\x07\\nfake: is not expected" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
