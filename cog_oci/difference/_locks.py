@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cog_oci.difference._packages import Installed, compare_packages
 from cog_oci.difference._values import compare_values
+from cog_oci.oci import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ class LockDifference:
 
     @property
     def equal(self) -> bool:
-        """Whether the locks lock the same, what they recorded of layers aside."""
+        """Whether the locks lock the same; what they recorded of layers and of who asked for a package aside."""
         different = self.settings or self.added or self.removed
         return not different and all(one.equal for one in self.platforms.values())
 
@@ -85,17 +86,17 @@ def installed(parts: PlatformLock) -> Iterator[Installed]:
 
 
 def _settings(parts: PlatformLock, other: PlatformLock) -> dict[str, str]:
-    found = {f"interpreter.{name}": str(value) for name, value in parts.interpreter.model_dump().items()}
+    """Everything that is one value, by name; of packages and layers, what only matters if both locks have them."""
+    document = parts.model_dump(mode="json")
+    found = {f"interpreter.{name}": str(value) for name, value in document["interpreter"].items()}
     for archive in parts.archives:
         found[f"archives.{archive.name}.{archive.suite}"] = f"{archive.date}, InRelease {archive.inrelease}"
-    for deb in parts.debs:
-        found[f"debs.{deb.name}.layer"] = deb.layer
     others = {deb.name for deb in other.debs}
-    gone = {f"debs.{deb.name}.layer" for deb in parts.debs if deb.name not in others}  # a package says enough
-    found["bytecode"] = str(parts.bytecode).lower()
+    found |= {f"debs.{deb.name}.layer": deb.layer for deb in parts.debs if deb.name in others}
     # A layer is only told of when one recipe made two: everything else follows from the packages.
     recorded = {layer.recipe: layer.diff_id for layer in other.layers}
     for layer in parts.layers:
         if recorded.get(layer.recipe, layer.diff_id) != layer.diff_id:
             found[f"layers.{layer.name}"] = layer.diff_id
-    return {name: value for name, value in found.items() if name not in gone}
+    rest = document.keys() - {"inputs", "interpreter", "archives", "debs", "wheels", "server", "layers"}
+    return found | {name: canonical_json(document[name]).decode() for name in rest}
