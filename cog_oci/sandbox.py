@@ -147,16 +147,23 @@ def _unpack(blob: Path, media_type: str, folder: Path) -> None:
     # by us, with every path checked, so the archive's own names are safe; ownership is that of who runs it.
     from cog_oci.blobs import open_plain  # noqa: PLC0415 - only the first start of an image unpacks
 
-    with blob.open("rb") as stored, tarfile.open(fileobj=open_plain(stored, media_type), mode="r|") as archive:
+    with (
+        blob.open("rb") as stored,
+        tarfile.open(fileobj=open_plain(stored, media_type), mode="r|", encoding="utf-8") as archive,
+    ):
         archive.extraction_filter = _as_it_is
         archive.extractall(folder)  # noqa: S202 - the filter is the line above; every path was checked when written
 
 
 def _as_it_is(member: tarfile.TarInfo, _folder: str) -> tarfile.TarInfo:
-    """Owner unchanged for root, dropped for others; folders stay writable until they are filled."""
+    """Owner unchanged for root, dropped for others; names of the same bytes in every locale."""
     if os.geteuid() != 0:
         member.uid, member.gid = os.geteuid(), os.getegid()
-    return member
+    return member.replace(name=_local(member.name), linkname=_local(member.linkname), deep=False)
+
+
+def _local(name: str) -> str:
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

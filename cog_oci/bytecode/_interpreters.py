@@ -51,7 +51,7 @@ class _Interpreter:
         """Hand the sources over, all of them, and take the answers. Raises CogError when it ends meanwhile."""
         request: list[bytes | memoryview] = [_COUNT.pack(len(batch))]
         for path, content in batch:
-            name = os.fsencode(path)
+            name = path.encode("utf-8", "surrogateescape")
             request += (_SOURCE.pack(len(name), content.size), name, *content.chunks())
         compiled: list[bytes | None] = []
         try:

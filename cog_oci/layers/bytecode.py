@@ -191,7 +191,8 @@ def _files(blob: LayerBlob, store: Store) -> Iterator[list[Entry]]:
 
     from cog_oci.layers._deb import Slice  # noqa: PLC0415 - likewise
 
-    with store.path(blob.descriptor.digest).open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+    path = store.path(blob.descriptor.digest)
+    with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as archive:
         yield [
             Entry(path=member.name, mode=member.mode, content=Slice(file.fileno(), member.offset_data, member.size))
             for member in archive
