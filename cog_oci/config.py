@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
-from cog_oci.errors import CogError, Problem, SourceError
+from cog_oci.errors import CogError, SourceError
 from cog_oci.oci import canonical_json, sha256
+from cog_oci.yaml_source import YamlSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from pydantic import SerializerFunctionWrapHandler
     from pydantic_core import ErrorDetails
+
+    from cog_oci.errors import Problem
 
 __all__ = ["Build", "Config", "Image", "Project"]
 
@@ -241,7 +243,7 @@ class Project:
         path = self.folder / named
         if not path.is_file():
             message = f"build.python_requirements: {named} does not exist in {self.folder}"
-            raise SourceError([problem_at(self.file, ("build", "python_requirements"), message)])
+            raise SourceError([YamlSource(self.file).problem(("build", "python_requirements"), message)])
         return path
 
     def lock_inputs(self) -> dict[str, str]:
@@ -270,111 +272,26 @@ def _included(requirements: Path, seen: frozenset[Path] = frozenset()) -> list[P
 
 def read(file: Path) -> Config:
     """Parse and check one file; SourceError holds every problem in it."""
-    root = _compose(file)
-    values, problems = _Values(file).convert(root)
-    if problems:
-        raise SourceError(problems)
+    source = YamlSource(file)
+    values = source.values(as_typed=_AS_TYPED, refused=_LATER)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise SourceError([_problem(file, root, detail) for detail in error.errors()]) from None
+        raise SourceError([_problem(source, detail) for detail in error.errors()]) from None
 
 
-def problem_at(file: Path, path: tuple[str | int, ...], message: str) -> Problem:
-    """A problem with the value at this path of the file."""
-    mark = _mark(_compose(file), path)
-    return Problem(file.name, mark.line + 1, mark.column + 1, message)
-
-
-def _compose(file: Path) -> yaml.Node:
-    try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SourceError([Problem(file.name, line, column, f"this is not YAML: {error.problem}")]) from None
-    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise SourceError([Problem(file.name, 1, 1, f"this is not text in UTF-8: {error}")]) from None
-    return node or yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(file.name, 0, 0, 0, None, 0))
-
-
-class _Values:
-    """Nodes to plain values, with what pydantic cannot see: keys given twice, and keys that are for later."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._problems: list[Problem] = []
-        self._scalars = yaml.SafeLoader("")
-
-    def convert(self, root: yaml.Node) -> tuple[Any, list[Problem]]:
-        if not isinstance(root, yaml.MappingNode):
-            self._report(root, "the file must be a mapping of keys to values")
-            return None, self._problems
-        return self._value(root, ()), self._problems
-
-    def _value(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(item, (*path, "*")) for item in node.value]
-        if path in _AS_TYPED and not node.tag.endswith(":null"):
-            return node.value
-        try:
-            return self._scalars.construct_object(node)
-        except (yaml.constructor.ConstructorError, ValueError) as error:
-            self._report(node, str(getattr(error, "problem", error)))
-            return None
-
-    def _mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key, value in node.value:
-            name = str(key.value)
-            where = (*path, name)
-            if name in values:
-                self._report(key, f"{'.'.join(where)} is set twice")
-            if where in _LATER:
-                self._report(key, f"{'.'.join(where)} is not supported yet")
-                continue
-            values[name] = self._value(value, where)
-        # A key without a value is as good as absent, as in Cog.
-        return {name: value for name, value in values.items() if value is not None}
-
-    def _report(self, node: yaml.Node, message: str) -> None:
-        mark = node.start_mark
-        self._problems.append(Problem(self._file.name, mark.line + 1, mark.column + 1, message))
-
-
-def _mark(node: yaml.Node, path: tuple[str | int, ...], *, of_key: bool = False) -> yaml.Mark:
-    """Where the value at `path` begins, or its key; for a path that leaves the tree, where its last known part does."""
-    mark: yaml.Mark = node.start_mark
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == part), None)
-            if pair is None:
-                break
-            key, node = pair
-            mark = key.start_mark if of_key or isinstance(node, yaml.MappingNode) else node.start_mark
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            mark = node.start_mark
-        else:
-            break
-    return mark
-
-
-def _problem(file: Path, root: yaml.Node, detail: ErrorDetails) -> Problem:
+def _problem(source: YamlSource, detail: ErrorDetails) -> Problem:
     path = tuple(detail["loc"])
     name = ".".join(str(part) for part in path)
     message = detail["msg"].removeprefix("Value error, ")
     unknown = detail["type"] == "extra_forbidden"
-    mark = _mark(root, path, of_key=unknown)
     if unknown:
         sections: dict[str | int, type[BaseModel]] = {"build": Build, "image": Image, "concurrency": Concurrency}
         known = (sections.get(path[0], Config) if len(path) > 1 else Config).model_fields
         message = f"unknown key{_suggestion(str(path[-1]), known)}"
     elif detail["type"].endswith("_type"):
         message = f"{message.removeprefix('Input ')}, not {detail['input']!r}"
-    return Problem(file.name, mark.line + 1, mark.column + 1, f"{name}: {message}" if name else message)
+    return source.problem(path, f"{name}: {message}" if name else message, of_key=unknown)
 
 
 def _suggestion(name: str, known: Mapping[str, object]) -> str:
