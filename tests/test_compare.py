@@ -63,7 +63,7 @@ def owners(*found: Entry) -> list[str]:
     return owned + ["the end"] * len(END)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_a_flipped_byte_is_put_where_it_lies(data):
     sample = in_order(ENTRIES)
@@ -90,7 +90,7 @@ def test_every_single_byte_of_a_small_layer_is_told_apart():
         assert found, at
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(trees, trees, st.randoms(use_true_random=False), st.booleans())
 def test_layers_compare_equal_only_when_every_byte_is(one, other, order, shuffled):
     expected, actual = (in_order(_compatible(tree)) for tree in (one, other))
@@ -101,7 +101,7 @@ def test_layers_compare_equal_only_when_every_byte_is(one, other, order, shuffle
     assert (differences(tar(*expected), tar(*actual)) == []) == (tar(*expected) == tar(*actual))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trees, st.data())
 def test_members_that_are_missing_or_added_are_named_and_nothing_else(tree, data):
     whole = in_order(_compatible(tree))
