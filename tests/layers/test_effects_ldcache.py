@@ -20,6 +20,7 @@ from tests.conftest import need
 from tests.layers.deb_builder import deb, entries_of, file, folder, lay_out, shared_object, symlink
 
 MULTIARCH = "usr/lib/x86_64-linux-gnu"
+AARCH64 = 183  # EM_AARCH64
 ETC = {
     "etc/ld.so.conf": file(b"include /etc/ld.so.conf.d/*.conf # all of them\n"),
     "etc/ld.so.conf.d/libc.conf": file(b"/usr/local/lib\n"),
@@ -27,8 +28,9 @@ ETC = {
 }
 
 
-def libc_bin(files=(), version: str = "2.41-12") -> bytes:
-    return deb("libc-bin", {**ETC, "usr/share/libc-bin/nsswitch.conf": file(b"n"), **dict(files)}, version=version)
+def libc_bin(files=(), version: str = "2.41-12", **fields: str) -> bytes:
+    members = {**ETC, "usr/share/libc-bin/nsswitch.conf": file(b"n"), **dict(files)}
+    return deb("libc-bin", members, version=version, **fields)
 
 
 def rows(data: bytes) -> list[tuple[str, str, int]]:
@@ -58,7 +60,7 @@ def test_libraries_are_found_by_soname_in_configured_directories(store):
                 f"{MULTIARCH}/liba.so.1": symlink("liba.so.1.2"),
                 f"{MULTIARCH}/liba.so": symlink("liba.so.1.2"),
                 "usr/lib/libplain.so": file(shared_object()),
-                "usr/local/lib/libarm.so.1": file(shared_object("libarm.so.1", machine=183)),
+                "usr/local/lib/libarm.so.1": file(shared_object("libarm.so.1", machine=AARCH64)),
                 f"{MULTIARCH}/libtext.so": file(b"GROUP ( libc.so.6 )\n"),
                 f"{MULTIARCH}/libpie.so": file(shared_object("libpie.so", kind=2)),
                 f"{MULTIARCH}/libsparc.so": file(shared_object("libsparc.so", machine=43)),
@@ -70,9 +72,35 @@ def test_libraries_are_found_by_soname_in_configured_directories(store):
 
     assert found == [
         ("libplain.so", "/lib/libplain.so", 0x303),
-        ("libarm.so.1", "/usr/local/lib/libarm.so.1", 0xA03),
         ("liba.so.1", "/lib/x86_64-linux-gnu/liba.so.1", 0x303),
         ("liba.so", "/lib/x86_64-linux-gnu/liba.so", 0x303),
+    ]
+
+
+def test_an_arm64_system_lists_arm64_libraries_where_arm64_looks_for_them(store):
+    folder_of_libraries = "usr/lib/aarch64-linux-gnu"
+    configured = f"/lib/aarch64-linux-gnu\n/{folder_of_libraries}\n".encode()
+    arm = functools.partial(shared_object, machine=AARCH64)
+
+    found = cache_of(
+        store,
+        libc_bin({"etc/ld.so.conf.d/aarch64-linux-gnu.conf": file(configured)}, Architecture="arm64"),
+        deb(
+            "libc6",
+            {
+                f"{folder_of_libraries}/ld-linux-aarch64.so.1": file(arm("ld-linux-aarch64.so.1")),
+                "usr/lib/ld-linux-aarch64.so.1": symlink("aarch64-linux-gnu/ld-linux-aarch64.so.1"),
+                f"{folder_of_libraries}/libc.so.6": file(arm("libc.so.6")),
+                f"{folder_of_libraries}/libother.so.1": file(shared_object("libother.so.1")),
+            },
+            Architecture="arm64",
+        ),
+    )
+
+    assert found == [
+        ("libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", 0xA03),
+        ("ld-linux-aarch64.so.1", "/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", 0xA03),
+        ("ld-linux-aarch64.so.1", "/lib/ld-linux-aarch64.so.1", 0xA03),
     ]
 
 

@@ -2,7 +2,8 @@
 
 The format is glibc's `glibc-ld.so.cache1.1` (sysdeps/generic/dl-cache.h, elf/cache.c): a header, entries sorted so that
 the dynamic linker can search them, one string table, and an extension block with the generator's name. A wrong order
-makes the linker miss libraries without a word. Given the same libraries the bytes are those of glibc's own ldconfig.
+makes the linker miss libraries without a word. Given the same libraries the bytes are those of glibc's own ldconfig,
+except that libraries of other machines are never listed: glibc's for arm64 takes them for its own.
 Directories below `glibc-hwcaps` are not listed: libraries there are variants, and the plain ones are found.
 """
 
@@ -34,8 +35,9 @@ _EXTENSION = struct.Struct("<IIIIII")
 _EXTENSION_MAGIC = 0xEAA42174
 _GENERATOR = 0
 _ELF_LIBC6 = 0x3
-_FLAGS = {62: _ELF_LIBC6 | 0x0300, 183: _ELF_LIBC6 | 0x0A00}
-"""By e_machine: EM_X86_64 and EM_AARCH64."""
+_FLAGS = {"amd64": _ELF_LIBC6 | 0x0300, "arm64": _ELF_LIBC6 | 0x0A00}
+_MACHINES = {"amd64": 62, "arm64": 183}
+"""By Debian's architecture the e_machine of its libraries: EM_X86_64 and EM_AARCH64."""
 _DIRECTORIES = ("lib", "usr/lib")
 _NAME = re.compile(r"(?:lib|ld-).*\.so.*", re.DOTALL)
 _NOT_LIBRARIES = re.compile(r".*(?:-gdb\.py|;[0-9a-fA-F]{8}|\.dpkg-(?:new|tmp))", re.DOTALL)
@@ -54,14 +56,15 @@ def ldcache(tree: Tree, packages: Mapping[str, Package]) -> Iterator[Entry]:
     """The cache, and the links from sonames to libraries whose packages bring none."""
     if "libc-bin" not in packages:
         return
+    architecture = packages["libc-bin"].fields["Architecture"]
     libraries: list[Library] = []
     seen: set[str | None] = {None}
     for directory in _directories(tree):
         if (resolved := tree.resolve(directory)) in seen:
             continue
         seen.add(resolved)
-        for soname, (name, flags) in sorted(_sonames(tree, directory).items()):
-            libraries.append(Library(soname, f"/{directory}/{soname}", flags))
+        for soname, name in sorted(_sonames(tree, directory, _MACHINES[architecture]).items()):
+            libraries.append(Library(soname, f"/{directory}/{soname}", _FLAGS[architecture]))
             if f"{directory}/{soname}" not in tree:
                 yield Entry.symlink(f"{resolved}/{soname}", name)
     yield Entry.file("etc/ld.so.cache", cache(libraries, _generator(packages["libc-bin"])))
@@ -109,24 +112,24 @@ def _strings(texts: Iterable[str], start: int) -> tuple[bytes, dict[str, int]]:
     return bytes(table), offsets
 
 
-def _sonames(tree: Tree, directory: str) -> dict[str, tuple[str, int]]:
-    """Sonames in a directory: the file that has each (of several, the latest version) and its flags.
+def _sonames(tree: Tree, directory: str, machine: int) -> dict[str, str]:
+    """Sonames in a directory, of libraries for this machine: the file that has each (of several, the latest version).
 
     A link `libx.so` to what calls itself `libx.so.1` is what ld(1) looks for; ldconfig lists it by its own name.
     """
-    found: dict[str, tuple[str, int]] = {}
+    found: dict[str, str] = {}
     for name in sorted(tree.children(directory), key=_order):
         if not _NAME.fullmatch(name) or _NOT_LIBRARIES.fullmatch(name):
             continue
         content = tree.content(f"{directory}/{name}")
         library = read_shared_object(content.read) if isinstance(content, Slice) else None
-        if library is None or library.machine not in _FLAGS:
+        if library is None or library.machine != machine:
             continue
         soname = library.soname or name
         entry = tree.at(f"{tree.resolve(directory)}/{name}")
         if entry is not None and entry.kind == "symlink" and name.endswith(".so") and soname.startswith(name):
             soname = name
-        found[soname] = name, _FLAGS[library.machine]
+        found[soname] = name
     return found
 
 
