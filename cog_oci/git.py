@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["labels"]
+__all__ = ["NAMES", "labels"]
 
 _REVISION = "org.opencontainers.image.revision"
 _VERSION = "org.opencontainers.image.version"
+NAMES = (_REVISION, _VERSION)
 _PATIENCE = 3  # seconds, as Cog has it: a label is not worth more
 
 # A repository can name a program for git to run (git-config(1), core.fsmonitor): nothing of the project runs here.

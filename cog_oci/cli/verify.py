@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cog_oci.cli._options import workshop
+from cog_oci.cli._options import image_options, schema_option, workshop
 from cog_oci.errors import CogError
 
 if TYPE_CHECKING:
@@ -41,8 +41,16 @@ _SHOWN = 5  # reasons a layer on a screen; --json has more
 @click.option("--platform", metavar="OS/ARCH", help="Look at the image for this platform only.  [default: all]")
 @click.option("--against", metavar="OTHER", help="Build nothing: compare with this image instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found out as JSON.")
+@schema_option
 def verify(
-    image: str, file: str | None, folder: str | None, platform: str | None, against: str | None, *, as_json: bool
+    image: str,
+    *,
+    file: str | None,
+    folder: str | None,
+    platform: str | None,
+    against: str | None,
+    as_json: bool,
+    schema: Path | None,
 ) -> int:
     """Rebuild an image from its lock, and say of every layer whether it comes out the same.
 
@@ -62,7 +70,7 @@ def verify(
         source = stack.enter_context(open_source(image))
         images = _chosen(source, platform)
         if against is None:
-            reports = [_verified(source, one, shop, file, folder) for one in images]
+            reports = [_verified(source, one, shop, file=file, folder=folder, schema=schema) for one in images]
         else:
             reports = _against(stack.enter_context(open_source(against)), source, images)
     if as_json:
@@ -81,14 +89,17 @@ def _chosen(source: Source, platform: str | None) -> list[StoredImage]:
     return chosen
 
 
-def _verified(source: Source, image: StoredImage, shop: Workshop, file: str | None, folder: str | None) -> Report:
+def _verified(
+    source: Source, image: StoredImage, shop: Workshop, *, file: str | None, folder: str | None, schema: Path | None
+) -> Report:
     from cog_oci import verify as verification
 
-    leave_out = frozenset({Path(source.name).absolute()})
     plan: Plan | None = None
     why = ""
     try:
-        plan = verification.fitting(_project(file, folder), image, leave_out)
+        found = _project(file, folder)
+        leave_out = frozenset({Path(source.name).absolute()})
+        plan = verification.fitting(found, image, image_options(found, leave_out=leave_out, schema=schema))
     except CogError as error:
         if file or folder:
             raise

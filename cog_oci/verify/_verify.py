@@ -6,28 +6,26 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from cog_oci import __version__
+from cog_oci import __version__, git
 from cog_oci.blobs import open_plain
-from cog_oci.build import Options, artifact_layers
+from cog_oci.build import artifact_layers
 from cog_oci.bytecode import CannotCompileError
 from cog_oci.compare import compare_configs, compare_layers
 from cog_oci.errors import CogError
 from cog_oci.image_config import LOCK_LABEL
 from cog_oci.lock import Lock
 from cog_oci.oci import Image, ImageConfig, LayerBlob, parse_digest, sha256
-from cog_oci.plan import make_plan
+from cog_oci.plan import DEFAULTS, make_plan
 from cog_oci.verify._rebuild import open_bench
 from cog_oci.verify._report import Report, Verdict, first
 from cog_oci.verify._stored import Damage, locate, opened_plain, plain_diff_id, verify_bytes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cog_oci.build import Workshop
     from cog_oci.config import Project
     from cog_oci.layers import Compression, Layer
     from cog_oci.oci import StoredImage, StoredLayer
-    from cog_oci.plan import Plan
+    from cog_oci.plan import Options, Plan
     from cog_oci.transports.sources import Source
     from cog_oci.verify._rebuild import Bench
     from cog_oci.verify._report import Outcome
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["fitting", "verify"]
 
 
-def fitting(project: Project, image: StoredImage, leave_out: frozenset[Path] = frozenset()) -> Plan:
-    """What the project would make of the image's own lock; `leave_out` as in Options.
+def fitting(project: Project, image: StoredImage, options: Options = DEFAULTS) -> Plan:
+    """What the project would make of the image's own lock, with the image's compression and the commit it names.
 
     Raises CogError when the project has no lock, another one, or one that no longer fits it.
     """
@@ -47,7 +45,9 @@ def fitting(project: Project, image: StoredImage, leave_out: frozenset[Path] = f
             f"{project.lock_path} is not the lock that the image was made from",
             hint="check out the state of the project that the image was made from",
         )
-    options = Options(compression=_image_compression(image), leave_out=leave_out)
+    # The lock is often committed after the build that completed it: the commit is what the image says it is.
+    commit = {name: image.labels[name] for name in git.NAMES if name in image.labels}
+    options = replace(options, compression=_image_compression(image), labels=commit)
     plan = make_plan(project, image.platform, locked, options)
     if len(plan.layers) != len(image.layers):
         # Weights in layers of their own are a choice that is made at the build; their number tells.
