@@ -48,10 +48,10 @@ def test_names_are_the_same_bytes_in_every_locale_and_envelope(store, tmp_path, 
         check=True,
     )
 
-    folder = os.fsencode(tmp_path / "root" / "d")
-    assert sorted(os.listdir(folder)) == sorted(name[2:].encode() for name in NAMES[1:])
-    assert os.readlink(folder + b"/link") == "ő.txt".encode()
-    assert os.stat(folder + "/ő.txt".encode()).st_nlink == 2
+    folder = tmp_path / "root" / "d"
+    assert sorted(os.fsencode(path.name) for path in folder.iterdir()) == sorted(n[2:].encode() for n in NAMES[1:])
+    assert os.fsencode((folder / "link").readlink()) == "ő.txt".encode()
+    assert (folder / os.fsdecode("ő.txt".encode())).stat().st_nlink == 2
 
 
 def test_a_host_without_unshare_says_so_and_starts_nothing(store, monkeypatch):

@@ -143,3 +143,17 @@ def test_a_host_that_cannot_run_it_says_so_before_it_fetches_anything(filetype, 
     assert "only the Python of the image can make: there is no `unshare` on PATH" in done.stderr
     assert "cog-oci lock --no-bytecode" in done.stderr
     assert not list((tmp_path / "empty").glob("blobs/sha256/*"))
+
+
+def test_a_lock_asks_for_bytecode_where_this_host_can_make_it(filetype, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(filetype.folder, copy)
+
+    done = cog_oci("lock", "--platform", "linux/amd64,linux/arm64", cwd=copy, COG_CACHE_DIR=str(filetype.store))
+
+    locked = Lock.read(copy / "cog.lock")
+    assert {name: parts.bytecode for name, parts in locked.platforms.items()} == {
+        "linux/amd64": True,
+        "linux/arm64": False,
+    }
+    assert "images for linux/arm64 will compile their Python at every start: the image is for arm64" in done.stderr
