@@ -166,7 +166,7 @@ class _Writer:
         self.plain(self._padding + _tar.END)
 
     def _transplant(self, content: Content, deflated: Deflated, members: Members) -> None:
-        joined = continued(b"".join(deflated.slices()), content.size) if content.size <= SMALL else None
+        joined = continued(deflated.read(), content.size) if content.size <= SMALL else None
         if joined is not None and isal_zlib.crc32(joined[1]) == deflated.crc32:
             self._diff.update(joined[1])
             members.join(*joined)

@@ -23,8 +23,8 @@ _LONGEST = 258
 _ALIGNED = "000"  # a stored block's header; what follows it starts at the next byte (§3.2.4)
 _EMPTY = b"\x00\x00\xff\xff"  # length 0 and its complement
 _SAME = re.compile(rb"\0{4,}")  # shorter runs cost more as a match than as literals
-_VARYING = ((0, 100), (124, 136), (148, 156))  # name, size and checksum in a header (POSIX ustar)
-_CONSTANT = ((100, 124), (136, 148), (156, 512))  # what is between them
+_VARYING = ((0, 100), (124, 136), (148, 156), (345, 500))  # name, size, checksum, prefix in a header (POSIX ustar)
+_CONSTANT = ((100, 124), (136, 148), (156, 345))  # what is between them, and then zeros
 _ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 
 
@@ -59,6 +59,7 @@ def _lengths() -> list[str]:
 
 
 _LITERAL = [_code(symbol) for symbol in range(256)]
+_TEXT = dict(enumerate(_LITERAL))
 _LENGTH = _lengths()
 _STOP = _code(256)
 
@@ -91,7 +92,7 @@ _ONE_BACK = _distance(1)
 def _fresh(data: bytes) -> str:
     """Literals, and runs of zeros as matches with the zero before them."""
     if b"\0\0\0\0" not in data:
-        return "".join([_LITERAL[byte] for byte in data])
+        return data.decode("latin-1").translate(_TEXT)
     out: list[str] = []
     at = 0
     for run in _SAME.finditer(data):
@@ -120,21 +121,23 @@ def _like(block: bytes, before: bytes, distance: int) -> str:
 
 
 def _like_another_file(block: bytes, before: bytes, back: str) -> str:
-    """What `_like` does, for the header that nearly all are: only name, size and checksum may differ."""
+    """What `_like` does, for the header that nearly all are: only name, prefix, size and checksum may differ.
+
+    Of each of these fields the part up to the first difference is matched, and the rest is written.
+    """
     out: list[str] = []
     at = 0  # from where on the block is not yet written
     for start, stop in _VARYING:
-        new, old = block[start:stop].rstrip(b"\0"), before[start:stop].rstrip(b"\0")
-        difference = int.from_bytes(new.ljust(len(old), b"\0")) ^ int.from_bytes(old.ljust(len(new), b"\0"))
-        if not difference:
+        new, old = block[start:stop], before[start:stop]
+        if new == old:
             continue
-        width = max(len(new), len(old))
-        first = start + width - (difference.bit_length() + 7) // 8
+        first = stop - ((int.from_bytes(new) ^ int.from_bytes(old)).bit_length() + 7) // 8
+        last = start + max(len(new.rstrip(b"\0")), len(old.rstrip(b"\0")))
         if first - at >= 4:
-            out.append(_match(first - at, back))
-            at = first
-        out.append(_fresh(block[at : start + width]))
-        at = start + width
+            out += (_match(first - at, back), _fresh(block[first:last]))
+        else:
+            out.append(_fresh(block[at:last]))
+        at = last
     out.append(_match(_BLOCK - at, back))
     return "".join(out)
 

@@ -8,7 +8,6 @@ no padding to a blocking factor.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -40,24 +39,33 @@ _MAX_USTAR_SIZE = 8 << 30  # 11 octal digits
 _MAX_USTAR_ID = 1 << 21  # 7 octal digits
 
 
+class Source(Protocol):
+    """A file that is read at any place."""
+
+    def read(self, start: int, size: int) -> bytes:
+        """These bytes; fewer where the file ends."""
+
+
 @dataclass(slots=True)
 class Deflated:
-    """A raw deflate stream (RFC 1951) of a content, as it lies in a zip: `size` bytes at `start` of an open file.
+    """A raw deflate stream (RFC 1951) of a content, as it lies in a zip: `size` bytes at `start`.
 
-    `crc32` is that of the content. Read in slices, and not mapped: a mapped file counts as memory of the process.
+    `crc32` is that of the content.
     """
 
-    file: int
+    source: Source
     start: int
     size: int
     crc32: int
 
+    def read(self) -> bytes:
+        """The whole stream."""
+        return self.source.read(self.start, self.size)
+
     def slices(self) -> Iterator[bytes]:
         """The stream, in pieces of at most a mebibyte; ends early when the file does."""
-        at, end = self.start, self.start + self.size
-        while at < end and (data := os.pread(self.file, min(_SLICE, end - at), at)):
-            at += len(data)
-            yield data
+        for at in range(0, self.size, _SLICE):
+            yield self.source.read(self.start + at, min(_SLICE, self.size - at))
 
 
 class Content(Protocol):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import mmap
 import struct
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ __all__ = ["Member", "open_zip"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7
 _CHUNK = 1 << 20
+_IN_USE = 32 << 20  # bytes that are read before what lies mapped is let go
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
 _TRANSPLANTED = frozenset({zipfile.ZIP_DEFLATED})
 
@@ -87,6 +88,22 @@ class Member:
             raise DamagedWheelError(self.archive, self.info.filename, "is not one whole deflate stream")
 
 
+class _Mapped:
+    """A file in memory as far as it is in use: what lies mapped counts as memory of the process, so it is let go."""
+
+    def __init__(self, mapped: mmap.mmap) -> None:
+        self._mapped = mapped
+        self._read = 0
+
+    def read(self, start: int, size: int) -> bytes:
+        self._read += size
+        if self._read > _IN_USE:
+            self._read = 0
+            with suppress(AttributeError, OSError):  # where the system has no such advice, it needs none
+                self._mapped.madvise(mmap.MADV_DONTNEED)
+        return self._mapped[start : start + size]
+
+
 @contextmanager
 def open_zip(path: Path, name: str) -> Iterator[list[Member]]:
     """The files of a zip, in the order of its directory; `name` is what messages call it.
@@ -96,15 +113,18 @@ def open_zip(path: Path, name: str) -> Iterator[list[Member]]:
     with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                members = [_member(name, info, file.fileno()) for info in archive.infolist() if not info.is_dir()]
+                infos = [info for info in archive.infolist() if not info.is_dir()]
         except zipfile.BadZipFile as error:
             raise DamagedWheelError(name, "the file", f"is not a zip: {error}") from error
-        if len({member.info.filename for member in members}) != len(members):
-            raise DamagedWheelError(name, "a path", "is in it twice")
-        yield members
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            source = _Mapped(mapped)
+            members = [_member(name, info, source) for info in infos]
+            if len({member.info.filename for member in members}) != len(members):
+                raise DamagedWheelError(name, "a path", "is in it twice")
+            yield members
 
 
-def _member(name: str, info: zipfile.ZipInfo, file: int) -> Member:
+def _member(name: str, info: zipfile.ZipInfo, source: _Mapped) -> Member:
     parts = info.filename.split("/")
     if info.filename.startswith("/") or ".." in parts or "\\" in info.filename or "\0" in info.filename:
         raise DamagedWheelError(name, info.filename, "would be written outside its folder")
@@ -112,9 +132,9 @@ def _member(name: str, info: zipfile.ZipInfo, file: int) -> Member:
         raise DamagedWheelError(name, info.filename, "is a symbolic link, which a wheel cannot have")
     if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise DamagedWheelError(name, info.filename, "is encrypted or compressed in a way that wheels do not use")
-    header = os.pread(file, _LOCAL_HEADER.size, info.header_offset)
+    header = source.read(info.header_offset, _LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
         raise DamagedWheelError(name, info.filename, "has no local header")
     fields = _LOCAL_HEADER.unpack(header)
     start = info.header_offset + _LOCAL_HEADER.size + fields[9] + fields[10]
-    return Member(name, info, Deflated(file, start, info.compress_size, info.CRC))
+    return Member(name, info, Deflated(source, start, info.compress_size, info.CRC))
