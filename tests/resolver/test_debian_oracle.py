@@ -41,7 +41,7 @@ SETS = [
 class Apt:
     """apt with folders of its own, an empty dpkg database and no recommendations."""
 
-    def __init__(self, folder: Path, release: str, addresses) -> None:
+    def __init__(self, folder: Path, release: str, architecture: str, addresses) -> None:
         for name in (
             "state/lists/partial",
             "cache/archives/partial",
@@ -65,14 +65,14 @@ class Apt:
             "Dir::Etc::sourceparts": "/dev/null",
             "Dir::Etc::parts": folder / "parts",
             "Dir::Etc::main": "/dev/null",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": architecture,
             "APT::Install-Recommends": "false",
             "Acquire::Languages": "none",
             "APT::Sandbox::User": "root",
         }
         self._config = folder / "apt.conf"
-        text = "".join(f'{key} "{value}";\n' for key, value in settings.items()) + 'APT::Architectures { "amd64"; };\n'
-        self._config.write_text(text)
+        text = "".join(f'{key} "{value}";\n' for key, value in settings.items())
+        self._config.write_text(f'{text}APT::Architectures {{ "{architecture}"; }};\n')
         self.run("update", "-o", "APT::Update::Error-Mode=any")
 
     def run(self, *arguments: str) -> str:
@@ -86,17 +86,18 @@ class Apt:
         return {match[1]: match[2] for match in re.finditer(r"^Inst (\S+) \((\S+)", lines, re.MULTILINE)}
 
 
-@pytest.fixture(scope="module", params=sorted(PYTHON))
+@pytest.fixture(scope="module", params=[("bookworm", "amd64"), ("trixie", "amd64"), ("trixie", "arm64")], ids="-".join)
 def both(request, tmp_path_factory):
-    """(release, apt, our resolver) for one release."""
+    """(release, apt, our resolver) for one release and architecture."""
     need("apt-get")
+    release, architecture = request.param
     store = Store(tmp_path_factory.mktemp("store"))
     fetcher = Fetcher(store)
     addresses = Origins(fetcher, NOW).archive
     if any(len(addresses(name)) < 2 for name in ("debian", "debian-security")):
         pytest.skip("needs a Debian mirror in apt's sources")
-    apt = Apt(tmp_path_factory.mktemp("apt"), request.param, addresses)
-    return request.param, apt, DebianResolver(fetcher, store, suites(request.param), "amd64", addresses, NOW)
+    apt = Apt(tmp_path_factory.mktemp("apt"), release, architecture, addresses)
+    return release, apt, DebianResolver(fetcher, store, suites(release), architecture, addresses, NOW)
 
 
 @pytest.mark.parametrize("names", SETS)

@@ -15,6 +15,7 @@ from tests.conftest import make_wheel
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TARGET = Target((3, 13), "amd64", (2, 41))
+ARM64 = Target((3, 13), "arm64", (2, 41))
 
 
 @pytest.fixture
@@ -53,8 +54,10 @@ def index(site, tmp_path, monkeypatch):
     publish("lib", "1.0", age=300)
     publish("lib", "2.0", age=1)
     publish("windows", "1.0", "windows-1.0-cp313-cp313-win_amd64.whl")
-    for file in ("many-1.0-py3-none-any.whl", "many-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"):
-        publish("many", "1.0", file)
+    for tag in ("py3-none-any", "cp313-cp313-manylinux_2_28_x86_64", "cp313-cp313-manylinux_2_28_aarch64"):
+        publish("many", "1.0", f"many-1.0-{tag}.whl")
+    publish("chosen", "1.0", requires='lib; platform_machine == "aarch64"')
+    publish("intel", "1.0", "intel-1.0-cp313-cp313-manylinux_2_28_x86_64.whl")
     yield site
     default_index.cache_clear()
 
@@ -80,6 +83,19 @@ def test_the_most_specific_wheel_is_chosen(index):
     (many,) = resolve(["many"], TARGET, NOW)
 
     assert many.file == "many-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+
+
+def test_arm64_gets_its_own_wheels_and_what_only_it_needs(index):
+    assert [wheel.file for wheel in resolve(["many"], ARM64, NOW)] == [
+        "many-1.0-cp313-cp313-manylinux_2_28_aarch64.whl"
+    ]
+    assert [wheel.name for wheel in resolve(["chosen"], ARM64, NOW)] == ["chosen", "lib"]
+    assert [wheel.name for wheel in resolve(["chosen"], TARGET, NOW)] == ["chosen"]
+
+
+def test_a_package_that_has_wheels_for_amd64_only_says_so_on_arm64(index):
+    with pytest.raises(NoWheelError, match="intel"):
+        resolve(["intel"], ARM64, NOW)
 
 
 def test_a_package_that_does_not_exist_points_at_its_line(index, tmp_path):
