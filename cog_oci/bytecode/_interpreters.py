@@ -58,16 +58,22 @@ class _Interpreter:
             self.requests.writelines(request)
             self.requests.flush()
             for _ in batch:
-                mark, size = _ANSWER.unpack(self.answers.read(_ANSWER.size))
-                data = self.answers.read(size)
+                mark, size = _ANSWER.unpack(self._read(_ANSWER.size))
+                data = self._read(size)
                 compiled.append(data if mark == b"+" else None)
-        except (BrokenPipeError, struct.error):
+        except (BrokenPipeError, EOFError):
             status, path = self.process.wait(), batch[len(compiled)][0]
             raise CogError(
                 f"the Python of the image ended with status {status} while it compiled {path}",
                 hint="its own words are above; `cog-oci lock --no-bytecode` leaves bytecode out of the image",
             ) from None
         return compiled
+
+    def _read(self, size: int) -> bytes:
+        data = self.answers.read(size)
+        if len(data) != size:
+            raise EOFError
+        return data
 
 
 @contextmanager

@@ -85,6 +85,18 @@ def test_an_interpreter_that_does_not_start_is_said_with_the_file_it_should_have
     assert "--no-bytecode" in caught.value.hint
 
 
+def test_half_a_file_is_none(store, tmp_path):
+    dying = tmp_path / "python"
+    dying.write_text("#!/bin/sh\nhead -c 20 >/dev/null; printf '+\\0\\0\\0\\144half'\n")
+    dying.chmod(0o755)
+
+    with (
+        pytest.raises(CogError, match=r"ended with status 0 while it compiled /a.py"),
+        _interpreters.started(None, str(dying), store) as compile_,
+    ):
+        list(compile_([("/a.py", Bytes(b"x = 1\n"))]))
+
+
 def test_an_error_elsewhere_ends_the_interpreters(store):
     with pytest.raises(KeyError), _interpreters.started(None, sys.executable, store) as compile_:
         compile_(SOURCES)
