@@ -90,6 +90,7 @@ def test_a_changed_byte_never_gives_another_tar(content, kind, data):
         (gzip.compress(b"a") + b"more", "its gzip stream"),
         (zstd(b"a") + b"more", "its zstd stream is damaged"),
     ],
+    ids=["plain", "bzip2", "xz", "gzip", "zstd"],  # the bytes of a gzip stream tell the time
 )
 def test_what_is_no_envelope_is_said(blob, says):
     with pytest.raises(DamagedBlobError, match=says):
