@@ -146,17 +146,19 @@ def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: 
     if wanted := project.requirements() or settings.python_packages:
         major, minor = base.python_version.split(".")
         target = python.Target((int(major), int(minor)), platform.architecture, base.glibc)
-        wheels = python.resolve(
-            wanted, target, as_of, name=settings.python_requirements or "cog.yaml", progress=shop.progress
-        )
+        with project.blaming("python_packages"):
+            wheels = python.resolve(
+                wanted, target, as_of, name=settings.python_requirements or "cog.yaml", progress=shop.progress
+            )
     shop.progress.say("resolving Debian packages")
     resolver = debian.DebianResolver(
         fetcher, shop.store, debian.suites(base.suite), platform.architecture, origins.archive, as_of
     )
-    resolution = resolver.resolve(base.packages, settings.system_packages, preferred=base.pinned_debs)
-    # The scripts of a package decide whether it can be in an image at all: better known now than at the build.
-    fetcher.artifacts(resolution.debs, origins.locate)
-    check_scripts(resolution.debs, shop.store)
+    with project.blaming("system_packages"):
+        resolution = resolver.resolve(base.packages, settings.system_packages, preferred=base.pinned_debs)
+        # The scripts of a package decide whether it can be in an image at all: better known now than at the build.
+        fetcher.artifacts(resolution.debs, origins.locate)
+        check_scripts(resolution.debs, shop.store)
     return PlatformLock(
         inputs=inputs,
         interpreter=base.interpreter,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,12 +20,12 @@ from pydantic import (
     model_validator,
 )
 
-from cog_oci.errors import CogError, SourceError
+from cog_oci.errors import CogError, RequestError, SourceError
 from cog_oci.oci import canonical_json, sha256
 from cog_oci.yaml_source import YamlSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import SerializerFunctionWrapHandler
@@ -245,6 +246,18 @@ class Project:
             message = f"build.python_requirements: {named} does not exist in {self.folder}"
             raise SourceError([YamlSource(self.file).problem(("build", "python_requirements"), message)])
         return path
+
+    @contextmanager
+    def blaming(self, key: Literal["python_packages", "system_packages"]) -> Iterator[None]:
+        """Inside, a RequestError for an item of this list of `build` becomes a SourceError that points at the item."""
+        try:
+            yield
+        except RequestError as error:
+            for number, item in enumerate(getattr(self.config.build, key)):
+                if error.asked in {item, item.partition("=")[0]}:
+                    problem = YamlSource(self.file).problem(("build", key, number), f"build.{key}: {error}")
+                    raise SourceError([problem], hint=error.hint) from error
+            raise
 
     def lock_inputs(self) -> dict[str, str]:
         """Everything here that decides the lock, by the name a message would use: short values, else their hash."""

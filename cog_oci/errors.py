@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CogError", "Problem", "SourceError"]
+__all__ = ["CogError", "Problem", "RequestError", "SourceError"]
 
 
 class CogError(Exception):
@@ -16,6 +16,14 @@ class CogError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class RequestError(CogError):
+    """Something that was asked for and cannot be had: `asked`, as it was written or by its name; empty if unknown."""
+
+    def __init__(self, message: str, *, asked: str, hint: str | None = None) -> None:
+        self.asked = asked
+        super().__init__(message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, order=True)

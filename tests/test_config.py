@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cog_oci.config import Project
-from cog_oci.errors import CogError, SourceError
+from cog_oci.errors import CogError, RequestError, SourceError
 from cog_oci.layers import COMPRESSIONS
 
 
@@ -198,6 +198,42 @@ def test_a_missing_requirements_file_points_at_the_line_that_names_it(tmp_path):
 
     with pytest.raises(SourceError, match=r"cog.yaml:2:24: build.python_requirements: requirements.txt does not exist"):
         found.requirements()
+
+
+LISTS = """\
+build:
+  system_packages:
+    - tini
+    - "curl=8"
+  python_packages: [numpy, 'torch >= 2']
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "place"),
+    [
+        ("system_packages", "tini", "3:7"),
+        ("system_packages", "curl", "4:7"),
+        ("system_packages", "curl=8", "4:7"),
+        ("python_packages", "torch >= 2", "5:28"),
+    ],
+)
+def test_what_cannot_be_had_is_told_with_the_place_that_asked_for_it(tmp_path, key, asked, place):
+    found = project(tmp_path, LISTS)
+
+    with (
+        pytest.raises(SourceError, match=rf"^cog.yaml:{place}: build.{key}: there is none$") as caught,
+        found.blaming(key),
+    ):
+        raise RequestError("there is none", asked=asked, hint="take another")
+
+    assert caught.value.hint == "take another"
+
+
+@pytest.mark.parametrize("asked", ["libc6", "numpy", ""])
+def test_what_nobody_asked_for_in_the_list_is_told_as_it_is(tmp_path, asked):
+    with pytest.raises(RequestError, match="there is none"), project(tmp_path, LISTS).blaming("system_packages"):
+        raise RequestError("there is none", asked=asked)
 
 
 def test_the_lock_depends_on_requirements_that_requirements_include(tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cog_oci.errors import CogError
+from cog_oci.errors import RequestError
 from cog_oci.layers._effects.alternatives import parse_call
 from cog_oci.layers._effects.shell import logical_lines
 
@@ -114,7 +114,7 @@ _HARMLESS_LINES = re.compile(
 )
 
 
-class UnknownScriptError(CogError):
+class UnknownScriptError(RequestError):
     """A package whose script does something that is not computed."""
 
     def __init__(self, package: str, script: str, text: str) -> None:
@@ -124,6 +124,7 @@ class UnknownScriptError(CogError):
         more = f"\n    … and {len(lines) - _SHOWN} lines more" if len(lines) > _SHOWN else ""
         super().__init__(
             f"the {script} script of {package} does what cog-oci cannot do without running it:\n{shown}{more}",
+            asked=package,
             hint=f"leave {package} out of build.system_packages, or use a package without such a script in its place",
         )
 

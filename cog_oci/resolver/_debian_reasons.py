@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cog_oci.errors import CogError
+from cog_oci.errors import CogError, RequestError
 from cog_oci.resolver._debian_index import Package
 from cog_oci.resolver._debian_rules import Exclusion, Need
 
@@ -19,34 +19,38 @@ if TYPE_CHECKING:
 __all__ = ["UnknownPackageError", "UnknownVersionError", "UnsatisfiableError", "VirtualPackageError", "explain"]
 
 
-class UnknownPackageError(CogError):
+class UnknownPackageError(RequestError):
     """A name that no index lists. `near` are names that do exist, nearest first."""
 
     def __init__(self, name: str, suite: str, near: Sequence[str]) -> None:
         self.name, self.suite, self.near = name, suite, tuple(near)
         super().__init__(
             f"{name} does not exist in {suite}" + (f"; near: {', '.join(near)}" if near else ""),
+            asked=name,
             hint="check the spelling, and that this release of Debian has it",
         )
 
 
-class VirtualPackageError(CogError):
+class VirtualPackageError(RequestError):
     """A name that several packages provide and none bears."""
 
     def __init__(self, name: str, suite: str, providers: Sequence[str]) -> None:
         self.name, self.suite, self.providers = name, suite, tuple(providers)
         super().__init__(
-            f"{name} is a virtual package in {suite}, provided by {', '.join(providers)}", hint="name one of them"
+            f"{name} is a virtual package in {suite}, provided by {', '.join(providers)}",
+            asked=name,
+            hint="name one of them",
         )
 
 
-class UnknownVersionError(CogError):
+class UnknownVersionError(RequestError):
     """A pin on a version that no index lists."""
 
     def __init__(self, name: str, version: str, suite: str, available: Sequence[str]) -> None:
         self.name, self.version, self.suite, self.available = name, version, suite, tuple(available)
         super().__init__(
             f"{name}={version} does not exist in {suite}, which has {' and '.join(available)}",
+            asked=f"{name}={version}",
             hint="pin one of those, or lock with an earlier --as-of that still had it",
         )
 

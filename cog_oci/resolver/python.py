@@ -19,13 +19,13 @@ from packaging.pylock import PackageWheel, Pylock
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 
-from cog_oci.errors import CogError, Problem, SourceError
+from cog_oci.errors import CogError, Problem, RequestError, SourceError
 from cog_oci.lock import Wheel
 from cog_oci.origins import uv
 from cog_oci.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from packaging.tags import Tag
@@ -39,7 +39,7 @@ _NEWEST_MANYLINUX = (2, 40)  # what uv knows
 _OURS = frozenset({"cog", "coglet"})
 
 
-class ResolutionError(CogError):
+class ResolutionError(RequestError):
     """uv found no set of packages that fits; its explanation is the message."""
 
 
@@ -140,7 +140,9 @@ def _selected(pylock: Pylock, target: Target) -> Iterator[tuple[str, str, Packag
     for package, chosen in pylock.select(environment=target.environment(), tags=target.tags()):
         if not isinstance(chosen, PackageWheel):
             raise NoWheelError(
-                f"{package.name} {package.version} is not a wheel", hint="cog-oci installs wheels from an index only"
+                f"{package.name} {package.version} is not a wheel",
+                asked=str(package.name),
+                hint="cog-oci installs wheels from an index only",
             )
         yield str(package.name), str(package.version), chosen
 
@@ -148,7 +150,7 @@ def _selected(pylock: Pylock, target: Target) -> Iterator[tuple[str, str, Packag
 def _wheel(item: tuple[str, str, PackageWheel], needed_by: Mapping[str, tuple[str, ...]]) -> Wheel:
     name, version, wheel = item
     if wheel.size is None or "sha256" not in wheel.hashes:
-        raise ResolutionError(f"the index does not give the size and the sha256 of {wheel.filename}")
+        raise ResolutionError(f"the index does not give the size and the sha256 of {wheel.filename}", asked=name)
     return Wheel(
         name=name,
         version=version,
@@ -183,15 +185,17 @@ def _explained(stderr: str, source: Path, name: str, *, written: bool) -> CogErr
     if re.search(r"no (usable )?wheels|no wheels with a matching|has no (usable )?wheels", text):
         error = NoWheelError
         hint = "choose a version that has a wheel for this Python and platform, or build one and publish it"
-    if written and (problems := list(_blamed(text, source, name))):
-        return SourceError(problems, hint=hint)
-    return error(text, hint=hint)
+    line, column, asked = _blamed(text, source)
+    if written and asked:
+        return SourceError([Problem(name or source.name, line, column, text)], hint=hint)
+    return error(text, asked=asked, hint=hint)
 
 
-def _blamed(text: str, source: Path, name: str) -> Iterable[Problem]:
+def _blamed(text: str, source: Path) -> tuple[int, int, str]:
+    """The first requirement that the explanation names: its line, its column, and all that stands there."""
     subjects = {canonicalize_name(subject) for subject in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", text)}
     for number, line in enumerate(source.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
         if match and canonicalize_name(match[1]) in subjects:
-            yield Problem(name or source.name, number, match.start(1) + 1, text)
-            return
+            return number, match.start(1) + 1, line
+    return 0, 0, ""

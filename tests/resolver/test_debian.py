@@ -162,7 +162,7 @@ def test_a_pin_in_the_configuration_is_exact(resolver, security):
     assert versions(found.resolve([], ["libssl=3.5"]))["libssl"] == "3.5"
     with pytest.raises(UnknownVersionError, match=r"libssl=3.6 does not exist .* has 3.5\+deb13u1 and 3.5$") as caught:
         found.resolve([], ["libssl=3.6"])
-    assert caught.value.available == ("3.5+deb13u1", "3.5")
+    assert (caught.value.available, caught.value.asked) == (("3.5+deb13u1", "3.5"), "libssl=3.6")
 
 
 def test_two_pins_that_contradict_each_other_are_both_named(resolver, security):
@@ -179,8 +179,9 @@ def test_a_name_that_does_not_exist_is_an_error_with_those_that_are_near(resolve
         resolver().resolve(["python3.13"], ["libgl1-mesa-glx"])
 
     assert set(caught.value.near) == {"libglx-mesa0", "libgl1"}
-    with pytest.raises(UnknownPackageError, match=r"^zzz does not exist in trixie$"):
+    with pytest.raises(UnknownPackageError, match=r"^zzz does not exist in trixie$") as caught:
         resolver().resolve([], ["zzz=1"])
+    assert caught.value.asked == "zzz"
 
 
 def test_an_old_name_that_one_package_provides_is_that_package(resolver):

@@ -118,8 +118,10 @@ def test_a_package_without_a_wheel_for_the_target_says_so(index):
 
 
 def test_a_conflict_is_explained_in_uvs_words(index):
-    with pytest.raises(ResolutionError, match=r"lib"):
-        resolve(["app", "lib<1"], TARGET, NOW)
+    with pytest.raises(ResolutionError, match=r"lib") as caught:
+        resolve(["many", "app", "lib<1"], TARGET, NOW)
+
+    assert caught.value.asked == "app"
 
 
 def test_no_path_of_a_temporary_file_is_in_a_message(index):
