@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 from functools import cache
 
@@ -167,7 +168,7 @@ def test_der_is_recognised(tmp_path, one):
     ("spoil", "reason"),
     [
         (lambda rows: [rows[0], "!" + rows[1][1:], *rows[2:]], "Only base64 data is allowed"),
-        (lambda rows: [rows[0], rows[1][1:], *rows[2:]], "Incorrect padding"),
+        (lambda rows: [rows[0], rows[1][1:], *rows[2:]], r"Incorrect padding|Invalid base64.*"),
         (lambda rows: [*rows[:2], rows[-1]], "an element longer than what holds it"),
         (lambda rows: [rows[0], "MAA=", rows[-1]], ""),
     ],
@@ -175,7 +176,7 @@ def test_der_is_recognised(tmp_path, one):
 def test_a_damaged_certificate_is_counted_out(one, two, spoil, reason):
     damaged = "\n".join(spoil(two.decode().splitlines()))
 
-    assert fault(one.decode() + damaged) == f"certificate 2 in its text is damaged: {reason}"
+    assert re.fullmatch(f"certificate 2 in its text is damaged: ({reason})", fault(one.decode() + damaged))
 
 
 def test_a_text_that_was_cut_short_is_noticed(one, two):
