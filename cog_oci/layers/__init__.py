@@ -171,8 +171,7 @@ class _Writer:
             self._diff.update(joined[1])
             members.join(*joined)
             return
-        for chunk in content.chunks():
-            self._diff.update(chunk)
+        self._diff.follow(content.chunks(), content.size)
         members.transplant(deflated, content.size)
 
     def close(self, name: str) -> LayerBlob:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -16,7 +16,7 @@ __all__ = ["Hasher"]
 
 _BATCH = 1 << 20  # bytes of small pieces that are worth a turn of the other thread
 _LARGE = 1 << 16  # bytes that are worth one alone
-_IN_FLIGHT = 8
+_IN_FLIGHT = 32  # turns that may wait: bounds the memory
 
 
 class Hasher:
@@ -30,6 +30,7 @@ class Hasher:
         self._write = write
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._jobs: deque[Future[None]] = deque()
         self._batch: list[bytes | memoryview] = []
         self._waiting = 0
@@ -46,6 +47,16 @@ class Hasher:
         if self._waiting >= _BATCH:
             self._send()
 
+    def follow(self, pieces: Iterator[bytes | memoryview], size: int) -> None:
+        """The next `size` bytes, taken from `pieces` when it is their turn: on one more thread, one piece ahead.
+
+        What `pieces` raises is raised by a later call.
+        """
+        self.size += size
+        self._send()
+        self._wait(_IN_FLIGHT)
+        self._jobs.append(self._thread.submit(self._take_all, pieces))
+
     def hexdigest(self) -> str:
         """64 hex digits over everything so far."""
         self._send()
@@ -61,6 +72,7 @@ class Hasher:
     ) -> None:
         """What has not begun does not begin."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._ahead.shutdown(wait=True, cancel_futures=True)
 
     def _send(self) -> None:
         # Small pieces are sent as one: between two the other thread would have to wait for this one to let go.
@@ -76,6 +88,12 @@ class Hasher:
         if self._write is not None:
             self._write(data)
         self._hash.update(data)
+
+    def _take_all(self, pieces: Iterator[bytes | memoryview]) -> None:
+        coming = self._ahead.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = self._ahead.submit(next, pieces, None)
+            self._take(piece)
 
     def _wait(self, leave: int) -> None:
         while len(self._jobs) > leave:
