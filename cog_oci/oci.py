@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NewType
 
-from cog_oci import documents
-from cog_oci.documents import parse
 from cog_oci.errors import CogError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cog_oci import documents
 
 __all__ = [
     "EPOCH",
@@ -303,9 +303,11 @@ class StoredImage:
         Raises CogError, with the manifest's digest and the field, when they are not what §manifest.md and §config.md
         say or do not fit together.
         """
+        from cog_oci import documents  # noqa: PLC0415 - whoever builds reads no documents, and models take time to make
+
         name = f"image {descriptor.digest}"
-        blobs = parse(documents.Manifest, manifest, f"the manifest of {name}").layers
-        found = parse(documents.Config, config, f"the configuration of {name}")
+        blobs = documents.parse(documents.Manifest, manifest, f"the manifest of {name}").layers
+        found = documents.parse(documents.Config, config, f"the configuration of {name}")
         diff_ids = found.rootfs.diff_ids
         if len(blobs) != len(diff_ids):
             raise CogError(f"{name} has {len(blobs)} layers, but its configuration has {len(diff_ids)}")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from cog_oci.layers._effects import effects
 from cog_oci.layers._scripts import check
-from cog_oci.layers._unpack import linked, merge, unpack_all
+from cog_oci.layers._unpack import linked, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cog_oci.layers._tar import Entry
-    from cog_oci.layers._unpack import Owned
+    from cog_oci.layers._unpack import Owned, Unpacking
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
@@ -23,13 +23,13 @@ __all__ = ["configured", "unconfigured"]
 
 @contextmanager
 def configured(
-    debs: Sequence[Deb], below: Sequence[Deb], store: Store, apart: Sequence[Deb] = ()
+    debs: Sequence[Deb], below: Sequence[Deb], apart: Sequence[Deb], store: Store, unpacking: Unpacking
 ) -> Iterator[Iterable[Entry]]:
     """The files of `debs`, and the effects of all packages that differ from those of the packages `below` alone.
 
     The files of the debs `apart` are in layers of their own, between the two; their effects are here.
     """
-    with unpack_all((*below, *apart, *debs), store) as unpacked:
+    with unpacking.open((*below, *apart, *debs), store) as unpacked:
         for one in unpacked:
             check(one.package)
         under, own = unpacked[: len(below)], unpacked[len(below) :]
@@ -44,9 +44,9 @@ def configured(
 
 
 @contextmanager
-def unconfigured(deb: Deb, store: Store) -> Iterator[Iterable[Entry]]:
+def unconfigured(deb: Deb, store: Store, unpacking: Unpacking) -> Iterator[Iterable[Entry]]:
     """The files of one deb, and nothing else."""
-    with unpack_all((deb,), store) as unpacked:
+    with unpacking.open((deb,), store) as unpacked:
         check(unpacked[0].package)
         yield linked(owned.entry for owned in merge(unpacked).values())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import re
 import tempfile
+import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -20,12 +21,14 @@ from cog_oci.layers._deb import Package, Slice, read_package, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from cog_oci.layers._tar import Content, Entry
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
-__all__ = ["FileConflictError", "Owned", "Unpacked", "linked", "merge", "placed", "slimmed", "unpack_all"]
+__all__ = ["FileConflictError", "Owned", "Unpacked", "Unpacking", "linked", "merge", "placed", "slimmed", "unpack_all"]
 
 _THREADS = 2
 _LINKS = {
@@ -74,36 +77,67 @@ class Owned:
     package: Package
 
 
-@contextmanager
-def unpack_all(debs: Sequence[Deb], store: Store) -> Iterator[list[Unpacked]]:
-    """Every deb unpacked, in the order given; contents can be read while the context is open.
+class Unpacking:
+    """Debs being unpacked, for several layers at a time: what two of them need is unpacked once.
 
-    Each thread appends to a file that has no name: however the process ends, nothing is left.
+    Everything lies in files that have no names, and goes with the last who uses it: however the process ends, nothing
+    is left.
     """
-    folder = store.root / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        spools: queue.SimpleQueue[IO[bytes]] = queue.SimpleQueue()
-        for _ in range(_THREADS):
-            spools.put(stack.enter_context(tempfile.TemporaryFile(dir=folder)))
-        pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="unpack"))
 
-        def one(deb: Deb) -> Unpacked:
-            path = store.path(deb.digest)
-            package = read_package(path, PurePosixPath(deb.file).name)
-            spool = spools.get()
-            try:
-                return Unpacked(package, tuple(unpack(path, package, spool)))
-            finally:
-                spools.put(spool)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._jobs: dict[str, Future[Unpacked]] = {}
+        self._stack = ExitStack()
 
-        # Large ones first, so that the threads finish together.
-        jobs = {deb.sha256: pool.submit(one, deb) for deb in sorted(debs, key=lambda deb: (-deb.size, deb.sha256))}
+    @contextmanager
+    def open(self, debs: Sequence[Deb], store: Store) -> Iterator[list[Unpacked]]:
+        """Every deb unpacked, in the order given; contents can be read while the context is open."""
+        with self._lock:
+            if not self._users:
+                self._begin(store)
+            self._users += 1
+            # Large ones first, so that the threads finish together.
+            for deb in sorted(debs, key=lambda deb: (-deb.size, deb.sha256)):
+                if deb.sha256 not in self._jobs:
+                    self._jobs[deb.sha256] = self._pool.submit(self._one, deb, store)
+            jobs = [self._jobs[deb.sha256] for deb in debs]
         try:
-            yield [jobs[deb.sha256].result() for deb in debs]
+            yield [job.result() for job in jobs]
         finally:
-            for job in jobs.values():
-                job.cancel()
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._end()
+
+    def _begin(self, store: Store) -> None:
+        folder = store.root / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._spools: queue.SimpleQueue[IO[bytes]] = queue.SimpleQueue()
+        for _ in range(_THREADS):
+            spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the stack closes it
+            self._spools.put(self._stack.enter_context(spool))
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="unpack"))
+
+    def _end(self) -> None:
+        for job in self._jobs.values():
+            job.cancel()
+        self._jobs.clear()
+        self._stack.close()
+
+    def _one(self, deb: Deb, store: Store) -> Unpacked:
+        path = store.path(deb.digest)
+        package = read_package(path, PurePosixPath(deb.file).name)
+        spool = self._spools.get()
+        try:
+            return Unpacked(package, tuple(unpack(path, package, spool)))
+        finally:
+            self._spools.put(spool)
+
+
+def unpack_all(debs: Sequence[Deb], store: Store) -> AbstractContextManager[list[Unpacked]]:
+    """Every deb unpacked, for one layer alone."""
+    return Unpacking().open(debs, store)
 
 
 def placed(path: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cog_oci.layers._tar import Entry
+    from cog_oci.layers._unpack import Unpacking
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
@@ -24,11 +26,27 @@ _ALONE = 32 << 20  # a deb of this many bytes has a layer to itself: unpacked, i
 _MOST_ALONE = 6
 
 
+class _Together:
+    """The unpacking that several layers share, begun by the first that opens: one that is known opens nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._unpacking: Unpacking | None = None
+
+    def open(self) -> Unpacking:
+        from cog_oci.layers._unpack import Unpacking  # noqa: PLC0415 - it needs every decompressor
+
+        with self._lock:
+            self._unpacking = self._unpacking or Unpacking()
+            return self._unpacking
+
+
 @dataclass(frozen=True)
 class LargeDebLayer:
     """The files of one large package; what configuring it does is in the layer above."""
 
     deb: Deb
+    together: _Together = field(default_factory=_Together, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -55,7 +73,7 @@ class LargeDebLayer:
         """The package's files. Raises DamagedDebError and UnknownScriptError."""
         from cog_oci.layers._configure import unconfigured  # noqa: PLC0415 - a layer that is known opens nothing
 
-        with unconfigured(self.deb, store) as entries:
+        with unconfigured(self.deb, store, self.together.open()) as entries:
             yield entries
 
 
@@ -67,6 +85,7 @@ class DebLayer:
     debs: tuple[Deb, ...]
     below: tuple[Deb, ...] = ()
     apart: tuple[Deb, ...] = ()
+    together: _Together = field(default_factory=_Together, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -99,7 +118,7 @@ class DebLayer:
         """
         from cog_oci.layers._configure import configured  # noqa: PLC0415 - a layer that is known opens nothing
 
-        with configured(self.debs, self.below, store, self.apart) as entries:
+        with configured(self.debs, self.below, self.apart, store, self.together.open()) as entries:
             yield entries
 
 
@@ -110,9 +129,10 @@ def deb_layers(suite: str, debs: Iterable[Deb]) -> list[LargeDebLayer | DebLayer
     large = sorted((deb for deb in system if deb.size >= _ALONE), key=lambda deb: (-deb.size, deb.name))[:_MOST_ALONE]
     apart = tuple(sorted(large, key=lambda deb: deb.name))
     rest = tuple(deb for deb in system if deb not in apart)
-    layers: list[LargeDebLayer | DebLayer] = [DebLayer(suite, base)] if base else []
-    layers += [LargeDebLayer(deb) for deb in apart]
-    return [*layers, DebLayer(suite, rest, below=base, apart=apart)] if system else layers
+    together = _Together()
+    layers: list[LargeDebLayer | DebLayer] = [DebLayer(suite, base, together=together)] if base else []
+    layers += [LargeDebLayer(deb, together) for deb in apart]
+    return [*layers, DebLayer(suite, rest, base, apart, together)] if system else layers
 
 
 def check_scripts(debs: Iterable[Deb], store: Store) -> None:
