@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> None:
     starts.add_argument("--runs", type=int, default=5, help="of each image, in turns; the median is shown")
     starts.set_defaults(bench=lambda folder, asked: start.bench(folder, asked.runs))
     asked = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs have bytecode
     with tempfile.TemporaryDirectory(prefix="cog-oci-bench-") as folder:
         asked.bench(Path(folder), asked)
 

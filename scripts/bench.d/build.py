@@ -21,26 +21,23 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "bench"]
 
-PARTS = ("commands", "ocr", "large", "wheel")
+PARTS = ("commands", "ocr", "bytecode", "wheel", "large")
 
 
 def bench(folder: Path, parts: Sequence[str], runs: int) -> None:
     """Take the figures of these parts, everything below `folder`."""
     if "commands" in parts:
         commands.figures(folder, runs)
-    if "ocr" in parts:
-        _ocr(folder, runs)
+    subject = example("ocr", folder)
+    for part in ("ocr", "bytecode"):
+        if part in parts:
+            subject.lock(bytecode=part == "bytecode")
+            _against(subject, folder / f"engine-{part}", runs)
     if "wheel" in parts:
         found = large_wheel(folder)
         floor.figures(found.path, found.subject.store, runs)
     if "large" in parts:
         _against(large_wheel(folder).subject, folder / "engine-large", runs)
-
-
-def _ocr(folder: Path, runs: int) -> None:
-    subject = example("ocr", folder)
-    subject("lock", "--no-bytecode")  # the peer installs without, too
-    _against(subject, folder / "engine-ocr", runs)
 
 
 def _against(subject: Subject, folder: Path, runs: int) -> None:

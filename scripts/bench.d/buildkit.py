@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["INSTALLERS", "BuildKit", "prepared"]
 
-# Like cog-oci's image, the peer's has no bytecode; and no cache of wheels, which would only be written twice.
+# No cache of wheels: it would only be written twice. Whether bytecode is compiled is the lock's to say.
 INSTALLERS = {
-    "pip": "PYTHONPATH=/packages/tools {python} -m pip install --no-compile --no-cache-dir --no-index --no-deps",
-    "uv": "/packages/tools/uv pip install --python {python} --no-cache --no-index --no-deps",
+    "pip": "PYTHONPATH=/packages/tools {python} -m pip install {bytecode} --no-cache-dir --no-index --no-deps",
+    "uv": "/packages/tools/uv pip install --python {python} {bytecode} --no-cache --no-index --no-deps",
+}
+_BYTECODE = {
+    "pip": {True: "--compile", False: "--no-compile"},
+    "uv": {True: "--compile-bytecode", False: "--no-compile-bytecode"},
 }
 _SYSTEM = "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends /packages/system/*.deb"
 # As in cog-oci's layers, no documentation; and, as in Debian's images, no waiting for the disk after every file.
@@ -91,10 +95,11 @@ class BuildKit:
 
     def _dockerfile(self, installer: str) -> str:
         python, venv = self.parts.interpreter.executable, "/opt/venv/bin/python"
-        install = INSTALLERS[installer]
+        bytecode = _BYTECODE[installer][self.parts.bytecode]
+        install = {path: INSTALLERS[installer].format(python=path, bytecode=bytecode) for path in (python, venv)}
         steps = [
-            f"{install.format(python=python)} --target /opt/cog/server /packages/server/*.whl",
-            f"{python} -m venv --without-pip /opt/venv && {install.format(python=venv)} /packages/wheels/*.whl",
+            f"{install[python]} --target /opt/cog/server /packages/server/*.whl",
+            f"{python} -m venv --without-pip /opt/venv && {install[venv]} /packages/wheels/*.whl",
         ]
         if any(deb.layer == "system" for deb in self.parts.debs):
             steps.insert(0, _SYSTEM)

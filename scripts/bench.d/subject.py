@@ -54,6 +54,10 @@ class Subject:
         """What is locked."""
         return Lock.read(self.project / "cog.lock").platform(Platform("linux", "amd64"))
 
+    def lock(self, *, bytecode: bool = False, env: Mapping[str, str] | None = None) -> measure.Run:
+        """From cog.yaml to the lock."""
+        return self("lock", "--bytecode" if bytecode else "--no-bytecode", env=env)
+
     def __call__(self, *words: str, env: Mapping[str, str] | None = None, servers: Sequence[int] = ()) -> measure.Run:
         """Run `cog-oci` and these words."""
         return self._measured("cog-oci", *words, env=env, servers=servers)

@@ -23,8 +23,8 @@ _BASE_THERE = "docker push, base there"
 def alone(subject: Subject, runs: int, why: str) -> None:
     """Without a peer, and saying why."""
     subject.image()  # what the store lacks is fetched now
-    measure.show(f"{subject.name}: warm store, no layers, to archive", [_cold(subject) for _ in range(runs)])
-    measure.skip(f"{subject.name}: against BuildKit", why)
+    measure.show(f"{_name(subject)}: warm store, no layers, to archive", [_cold(subject) for _ in range(runs)])
+    measure.skip(f"{_name(subject)}: against BuildKit", why)
 
 
 def figures(subject: Subject, engine: Engine, runs: int) -> None:
@@ -55,7 +55,7 @@ def _from_nothing(subject: Subject, peer: BuildKit, runs: int) -> None:
         # cog-oci starts without a base: the same end from the same start is everything compressed.
         compared = min(ways.keys() - {_BUILD, _BASE_THERE}, key=lambda way: measure.median(ways[way]).seconds)
         measure.show(
-            f"{subject.name}: warm store, no layers, to archive; BuildKit with {installer}",
+            f"{_name(subject)}: warm store, no layers, to archive; BuildKit with {installer}",
             ours,
             peer=ways[compared],
             peer_is=f"docker build, {compared}",
@@ -79,10 +79,14 @@ def _one_line(subject: Subject, peer: BuildKit, runs: int) -> None:
         os.sync()
         theirs.append(peer.build())
     for way, taken in ours.items():
-        measure.show(f"{subject.name}: one line changed to loaded into dockerd, {way}", taken, peer=theirs)
+        measure.show(f"{_name(subject)}: one line changed to loaded into dockerd, {way}", taken, peer=theirs)
 
 
 def _cold(subject: Subject) -> measure.Run:
     subject.forget_layers()
     os.sync()
     return subject.image()
+
+
+def _name(subject: Subject) -> str:
+    return f"{subject.name} with bytecode" if subject.parts.bytecode else subject.name

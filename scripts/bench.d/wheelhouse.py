@@ -78,7 +78,7 @@ def large_wheel(folder: Path) -> LargeWheel:
         (project / "run.py").write_text(_RUN.format(module=name))
         subject = Subject(project, folder / "cache")
         with _index(house) as address:
-            subject("lock", "--no-bytecode", env={"UV_DEFAULT_INDEX": address})  # the peer installs without, too
+            subject.lock(env={"UV_DEFAULT_INDEX": address})
         for wheel in subject.parts.wheels:
             kept = subject.store.path(wheel.digest)
             kept.parent.mkdir(parents=True, exist_ok=True)
