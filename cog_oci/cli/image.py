@@ -50,6 +50,11 @@ __all__ = ["image"]
 @click.option(
     "--digest", "only_digest", is_flag=True, help="Print the image's digest from the lock and the code; build nothing."
 )
+@click.option(
+    "--load",
+    is_flag=True,
+    help="Put the image into the Docker daemon (DOCKER_HOST), without the layers that it has; write no archive.",
+)
 @weights_option
 @schema_option
 def image(  # noqa: PLR0913 - one argument an option
@@ -60,6 +65,7 @@ def image(  # noqa: PLR0913 - one argument an option
     output: str,
     compression: Compression | None,
     only_digest: bool,
+    load: bool,
     separate_weights: bool,
     schema: Path | None,
 ) -> None:
@@ -67,6 +73,7 @@ def image(  # noqa: PLR0913 - one argument an option
 
     \b
     cog-oci image && docker load -i image.tar
+    cog-oci image --load && docker run -p 5000:5000 cog-model
     cog-oci image -t me/model:v1 -o - | podman load
     cog-oci image --platform linux/amd64,linux/arm64
 
@@ -81,7 +88,7 @@ def image(  # noqa: PLR0913 - one argument an option
 
     found = project(file)
     reference = Reference.parse(tag or found.image_name)
-    target = None if output == "-" else Path(output).absolute()
+    target = None if load or output == "-" else Path(output).absolute()
     locked = Lock.read(found.lock_path)
     options = image_options(
         found,
@@ -101,8 +108,18 @@ def image(  # noqa: PLR0913 - one argument an option
             recorded.write(found.lock_path)
         attached = [blob for one in built.values() for blob in one.lock.blobs]
         whole = Archive([one.image.stored() for one in built.values()], reference, attached)
-        _write(whole, target, output, shop)
-    click.echo(whole.descriptor.digest, err=target is None)
+        if load:
+            _load(whole, shop)
+        else:
+            _write(whole, target, output, shop)
+    click.echo(whole.descriptor.digest, err=target is None and not load)
+
+
+def _load(whole: Archive, shop: Workshop) -> None:
+    from cog_oci.transports.docker import Docker
+
+    sent = Docker().load(whole, shop.store, shop.progress)
+    shop.progress.say(f"loaded {whole.reference.familiar}: {sent / 1e6:.1f} MB of layers were new to the daemon")
 
 
 def _write(whole: Archive, target: Path | None, output: str, shop: Workshop) -> None:

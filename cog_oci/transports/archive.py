@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cog_oci.oci import Reference, StoredImage
+    from cog_oci.oci import DiffID, Reference, StoredImage
     from cog_oci.progress import Progress
     from cog_oci.store import Store
 
@@ -35,12 +35,14 @@ _BLOCK = 512
 class Archive:
     """What goes into an archive: one image, or one for each of several platforms; documents of `store` beside it.
 
-    `attached` are documents that belong to the images and that no manifest of theirs names.
+    `attached` are documents that belong to the images and that no manifest of theirs names. Blobs of the layers
+    `left_out` are not in it: whoever reads it has them.
     """
 
     images: Sequence[StoredImage]
     reference: Reference
     attached: Sequence[bytes] = ()
+    left_out: frozenset[DiffID] = frozenset()
 
     @cached_property
     def index(self) -> bytes | None:
@@ -75,9 +77,8 @@ class Archive:
     @property
     def blobs(self) -> list[Descriptor]:
         """Every layer's blob, once."""
-        return list(
-            {layer.descriptor.digest: layer.descriptor for image in self.images for layer in image.layers}.values()
-        )
+        layers = (layer for image in self.images for layer in image.layers if layer.diff_id not in self.left_out)
+        return list({layer.descriptor.digest: layer.descriptor for layer in layers}.values())
 
 
 def write_file(path: Path, archive: Archive, store: Store, progress: Progress = SILENT) -> None:
@@ -131,7 +132,7 @@ def _copy(source: BinaryIO, sink: BinaryIO, size: int) -> None:
     try:
         while left and (done := os.copy_file_range(source.fileno(), sink.fileno(), left)):
             left -= done
-    except (OSError, AttributeError):  # a pipe, another file system, another operating system
+    except (OSError, AttributeError):  # a pipe, a connection, another file system, another operating system
         pass
     if left:
         source.seek(size - left)

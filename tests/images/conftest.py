@@ -81,12 +81,12 @@ class Docker:
     """A Docker daemon of the tests' own."""
 
     socket: Path
+    # Debian's client, of the daemon's own age: a newer one on PATH may not speak to it.
+    client: str = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
-        # Debian's client, of the daemon's own age: a newer one on PATH may not speak to it.
-        client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
         done = subprocess.run(
-            [client, "--host", f"unix://{self.socket}", *arguments], capture_output=True, text=True, check=False
+            [self.client, "--host", f"unix://{self.socket}", *arguments], capture_output=True, text=True, check=False
         )
         assert not check or done.returncode == 0, f"docker {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -121,7 +121,7 @@ def docker(tmp_path_factory):
     )
     try:
         deadline = time.monotonic() + 60
-        while not engine("version", "--format", "{{.Server.Version}}", check=False):
+        while not engine("version", "--format", "{{.Server.Version}}", check=False).strip():
             if daemon.poll() is not None or time.monotonic() > deadline:
                 pytest.skip("dockerd does not start here: " + (folder / "log").read_text()[-600:])
             time.sleep(0.2)  # nothing announces the socket

@@ -1,0 +1,73 @@
+"""A daemon that is not there, or answers what it should not: what the user is told."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from cog_oci.oci import Image, ImageConfig, Platform, Reference
+from cog_oci.transports.archive import Archive
+from cog_oci.transports.docker import Docker, DockerError
+
+EMPTY = Archive([Image(Platform("linux", "amd64"), ImageConfig(), ()).stored()], Reference.parse("x"))
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """A socket that answers each connection with the next of some answers."""
+    path = tmp_path / "s"
+
+    def start(*answers: bytes) -> Docker:
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            with listening:
+                for answer in answers:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(1 << 20)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return Docker(f"unix://{path}")
+
+    return start
+
+
+def answer(status: str, body: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status.encode(), len(body), body)
+
+
+def test_no_daemon_is_an_error_with_its_address(tmp_path, store):
+    with pytest.raises(DockerError, match=r"unix://.*/none: \[Errno 2\]") as caught:
+        Docker(f"unix://{tmp_path}/none").load(EMPTY, store)
+    assert "docker load -i" in caught.value.hint
+
+
+def test_other_addresses_are_refused_by_name():
+    with pytest.raises(DockerError, match=r"tcp://10\.0\.0\.1:2375: only unix://"):
+        Docker("tcp://10.0.0.1:2375")
+
+
+def test_what_the_daemon_says_is_shown(daemon, store):
+    asked = daemon(answer("500 Internal Server Error", b'{"message": "the disk is full"}'))
+
+    with pytest.raises(DockerError, match="the disk is full"):
+        asked.load(EMPTY, store)
+
+
+def test_an_error_in_the_middle_of_a_good_answer_is_an_error(daemon, store):
+    failed = answer("200 OK", b'{"stream":"x"}\n{"errorDetail":{"message":"m"},"error":"no such layer"}\n')
+    asked = daemon(answer("404 Not Found", b"{}"), failed)
+
+    with pytest.raises(DockerError, match="no such layer"):
+        asked.load(EMPTY, store)
+
+
+def test_what_is_no_http_is_an_error(daemon, store):
+    with pytest.raises(DockerError):
+        daemon(b"hello\r\n").load(EMPTY, store)
