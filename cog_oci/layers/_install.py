@@ -139,7 +139,9 @@ class _Source(WheelSource):
 
     @cached_property
     def dist_info_dir(self) -> str:
-        folders = {name.split("/")[0] for name in self._members if ".dist-info/" in name}
+        # At the top only: some packages carry others, whole, inside.
+        folders = {name.partition("/")[0] for name in self._members}
+        folders = {folder for folder in folders if folder.endswith(".dist-info")}
         if len(folders) != 1:
             raise ValueError(f"it has {len(folders)} .dist-info folders")
         return folders.pop()

@@ -170,6 +170,17 @@ def test_two_wheels_with_equal_files_at_one_path_are_one(store, tmp_path):
     realise(group("3.13", "/usr/bin/python3.13", (first, second))[-1], store)
 
 
+def test_a_wheel_that_carries_another_inside_is_installed(store, tmp_path):
+    files = {"demo/_vendor/other-2.0.dist-info/METADATA": b"Name: other\n", "demo/__init__.py": b""}
+    wheel = keep_wheel(store, make_wheel(tmp_path, "demo", files))
+
+    data, _ = blob(store, WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)))
+
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        names = archive.getnames()
+    assert "opt/venv/lib/python3.13/site-packages/demo/_vendor/other-2.0.dist-info/METADATA" in names
+
+
 def test_a_wheel_that_leaves_its_folder_is_refused(store, tmp_path):
     wheel = keep_wheel(store, make_wheel(tmp_path, "evil", {"../../etc/passwd": b"root"}))
 
