@@ -46,13 +46,13 @@ def test_a_second_load_sends_only_what_is_new(docker, store):
     daemon = Docker(f"unix://{docker.socket}")
 
     first = daemon.load(archive(store, BASE, {"own/code": b"one"}), store)
-    second = daemon.load(archive(store, BASE, {"own/code": b"two"}), store)
+    second = daemon.load(archive(store, BASE, {"own/code": b"two!"}), store)
 
     assert second < 1000 < first
-    assert files(docker) == {**BASE, "own/code": b"two"}
+    assert files(docker) == {**BASE, "own/code": b"two!"}
     (known,) = json.loads(docker("image", "inspect", NAME.familiar))
     assert known["RootFS"]["Layers"] == [
-        layer.diff_id for layer in archive(store, BASE, {"own/code": b"two"}).images[0].layers
+        layer.diff_id for layer in archive(store, BASE, {"own/code": b"two!"}).images[0].layers
     ]
 
 
