@@ -67,6 +67,10 @@ class Subject:
         return self("image", "-t", f"{self.name}:bench", "-o", str(self.archive))
 
     def load(self, engine: Engine) -> measure.Run:
+        """From the lock into the daemon, without the layers that it has."""
+        return self("image", "-t", f"{self.name}:bench", "--load", env=engine.env, servers=engine.pids)
+
+    def load_piped(self, engine: Engine) -> measure.Run:
         """From the lock into the daemon, through a pipe: nothing is kept on the way."""
         return self._measured(
             *("sh", "-c", 'cog-oci image -t "$1" -o - | "$0" load', engine.client, f"{self.name}:bench"),

@@ -71,7 +71,12 @@ def _one_line(subject: Subject, peer: BuildKit, runs: int) -> None:
     theirs: list[measure.Run] = []
     for number in range(runs):
         measure.say(f"{subject.name}: one line changed, {number + 1} of {runs}")
-        for way, load in {"through a pipe": subject.load, "through an archive": subject.load_archive}.items():
+        ways = {
+            "with --load": subject.load,
+            "through a pipe": subject.load_piped,
+            "through an archive": subject.load_archive,
+        }
+        for way, load in ways.items():
             subject.add_a_line()
             os.sync()
             ours.setdefault(way, []).append(load(peer.engine))
