@@ -5,31 +5,37 @@ Since Linux 6.7 each user namespace can have a binfmt_misc of its own, so nothin
 
 from __future__ import annotations
 
+import atexit
 import platform
 import shutil
 import struct
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import need
 
-__all__ = ["CPU", "LEND", "emulated", "init_of", "need_emulation"]
+__all__ = ["CPU", "LEND", "LENT", "emulated", "init_of", "need_emulation"]
 
 CPU = "neoverse-n1"
 """What is emulated. qemu's own choice, `max`, computes the signatures of pointers at a multiple of the whole cost."""
 
 LEND = r"""
-qemu=$(command -v qemu-aarch64)
-mkdir -p "$1/usr/lib64"
-[ -e "$1/lib64" ] || ln -s usr/lib64 "$1/lib64"
-ldd "$qemu" | grep -o '/[^ ]*' | while read -r library; do
-  mkdir -p "$1${library%/*}"
-  cp -L "$library" "$1$library"
+mkdir -p "$1/usr/q" "$1/usr/lib/x86_64-linux-gnu"
+for library in $(ldd "$(command -v qemu-aarch64)" | grep -o '/[^ ]*'); do
+  case $library in
+    */ld-linux-*) cp -L "$library" "$1/usr/q" ;;
+    *) cp -L "$library" "$1/usr/lib/x86_64-linux-gnu" ;;
+  esac
 done
 """
-"""A shell script: into the root $1, the libraries that qemu itself needs where the root of a program is changed."""
+"""A shell script: into the root $1, what qemu itself needs when programs run in that root: LENT are the paths."""
+LENT = r"usr/q(/.*)?|usr/lib/x86_64-linux-gnu(/.*)?"
+_LOADER, _LENT_LOADER = b"/lib64/ld-linux-x86-64.so.2\0", b"/usr/q/ld-linux-x86-64.so.2\0"
+"""Of one length. A root for arm64 has no /lib64, and bookworm's usrmerge leaves nothing outside /usr that it finds."""
 
 # binfmt_misc by the ELF header (System V gABI, 4): 64 bits, little endian, EM_AARCH64; ET_EXEC and ET_DYN alike.
 # With the flag F the emulator is opened now: a program's own root has none.
@@ -85,4 +91,15 @@ def need_emulation() -> None:
 
 def _registration() -> str:
     magic, mask = ("".join(f"\\x{byte:02x}" for byte in text) for text in (_MAGIC, _MASK))
-    return f":qemu-aarch64:M::{magic}:{mask}:{shutil.which('qemu-aarch64')}:F"
+    return f":qemu-aarch64:M::{magic}:{mask}:{_emulator()}:F"
+
+
+@cache
+def _emulator() -> Path:
+    """qemu, looking for its loader where LEND puts it."""
+    folder = Path(tempfile.mkdtemp(prefix="qemu-"))
+    atexit.register(shutil.rmtree, folder)
+    program = folder / "qemu-aarch64"
+    program.write_bytes(Path(shutil.which("qemu-aarch64")).read_bytes().replace(_LOADER, _LENT_LOADER, 1))
+    program.chmod(0o755)
+    return program
