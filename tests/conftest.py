@@ -13,9 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cog_oci.lock import Wheel
 from cog_oci.store import Store
+
+# The same examples in every run, so that a red run is red for whoever looks; COG_TEST_RANDOM searches for new ones.
+settings.register_profile("steady", derandomize=True)
+if "COG_TEST_RANDOM" not in os.environ:
+    settings.load_profile("steady")
 
 
 @pytest.fixture

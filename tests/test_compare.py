@@ -101,6 +101,13 @@ def test_layers_compare_equal_only_when_every_byte_is(one, other, order, shuffle
     assert (differences(tar(*expected), tar(*actual)) == []) == (tar(*expected) == tar(*actual))
 
 
+def test_a_member_that_is_missing_before_another_with_records_of_the_same_length_is_no_other_name():
+    whole = in_order([Entry.file("é/a/é", b""), Entry.file("é/x.py", b"")])
+    less = [entry for entry in whole if entry.path != "é/a"]
+
+    assert differences(tar(*whole), tar(*less)) == ["/é/a: is missing"]
+
+
 @settings(max_examples=60, deadline=None)
 @given(trees, st.data())
 def test_members_that_are_missing_or_added_are_named_and_nothing_else(tree, data):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_layers"]
 
+_NEXT = 4 * BLOCK  # what is looked at of the next member: its header, with the usual records and their block
+
 
 def compare_layers(expected: BinaryIO, actual: BinaryIO) -> list[Difference]:
     """Everything in which `actual` differs from `expected`, in the order of the tar; empty only for equal streams.
@@ -83,7 +85,7 @@ class _Comparison:
         if (len(expected.raw), expected.size) != (len(actual.raw), actual.size) or expected.size > CHUNK:
             return False
         start = len(expected.raw)
-        end = start + expected.size + -expected.size % BLOCK + BLOCK
+        end = start + expected.size + -expected.size % BLOCK + _NEXT
         return self._expected.peek(end)[start:] == self._actual.peek(end)[start:]
 
     def _both(self, expected: Head, actual: Head) -> None:
