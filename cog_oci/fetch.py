@@ -6,9 +6,8 @@ Nothing here knows where things are: a caller gives addresses, several for one a
 from __future__ import annotations
 
 import hashlib
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from cog_oci.errors import CogError
@@ -17,7 +16,7 @@ from cog_oci.progress import SILENT
 from cog_oci.store import DigestMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import requests
@@ -26,20 +25,27 @@ if TYPE_CHECKING:
     from cog_oci.progress import Progress, Task
     from cog_oci.store import Incoming, Store
 
-__all__ = ["FetchError", "Fetcher", "NotFoundError", "redacted"]
+__all__ = ["FetchError", "Fetcher", "NotFoundError", "OfflineError", "redacted"]
 
 _PARALLEL = 8
 _ATTEMPTS = 5
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two reads
 _CHUNK = 1 << 18
+_LARGEST = 1 << 30  # bytes of a file whose size nobody has said
+_WHOLE = {"Accept-Encoding": "identity"}
+"""What it is compressed with on the wire is not ours to undo: a hash is over the file."""
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def redacted(url: str) -> str:
     """The address without credentials and without its query, which may be signed: fit for a message or a log."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return urlunsplit((parts.scheme, host + (f":{parts.port}" if parts.port else ""), parts.path, "", ""))
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    except ValueError:  # it cannot be read, and somebody is about to say so
+        scheme, _, rest = url.partition("?")[0].partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 class FetchError(CogError):
@@ -54,26 +60,54 @@ class NotFoundError(FetchError):
     """The server answered, and does not have it."""
 
 
+class OfflineError(CogError):
+    """Something has to be fetched, and the network must not be used: what it is, by its name."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        shown = ", ".join(self.names[:5]) + (f" and {len(self.names) - 5} more" if len(self.names) > 5 else "")
+        super().__init__(
+            f"not in the store, and offline: {shown}",
+            hint="run `cog-oci fetch` where there is a network, or bring the files with `cog-oci store import`",
+        )
+
+
 class _Cancelled(Exception):  # noqa: N818 - a signal between threads, not an error
     """Another download has failed, or the user interrupted."""
 
 
 class Fetcher:
-    """Downloads into a store. One for a command; its connections are shared by its threads."""
+    """Downloads into a store. One for a command; its connections are shared by its threads.
 
-    def __init__(self, store: Store, progress: Progress = SILENT) -> None:
+    One that is `offline` has what the store has and raises OfflineError for everything else. When `given_up` is set,
+    by any thread, what is being fetched ends.
+    """
+
+    def __init__(
+        self, store: Store, progress: Progress = SILENT, *, offline: bool = False, given_up: Event | None = None
+    ) -> None:
         self._store = store
+        self._offline = offline
         self._progress = progress
-        self._cancelled = threading.Event()
-        self._lock = threading.Lock()
+        self._cancelled = given_up or Event()
+        self._lock = Lock()
         self._shared: requests.Session | None = None
+        self._trusted: frozenset[str] = frozenset()
+
+    def trust(self, hosts: Iterable[str]) -> None:
+        """Speak TLS with these without a look at their certificates: `host` with any port, or `host:port`.
+
+        Whoever such a server sends us to is looked at; what has a hash is verified all the same.
+        """
+        with self._lock:
+            self._trusted |= {host.lower() for host in hosts}
 
     def get(self, url: str, *, limit: int, accept: str | None = None, name: str | None = None) -> bytes:
         """The body at `url`, at most `limit` bytes; for documents whose hash is not known before they are read.
 
         Raises NotFoundError on 404 and 410, FetchError on everything else that stays wrong after retries.
         """
-        name = name or url.rsplit("/", 1)[-1]
+        name = name or redacted(url).rsplit("/", 1)[-1]
         headers = {"Accept": accept} if accept else {}
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -87,10 +121,11 @@ class Fetcher:
                 self._pause(error, attempt, name, url)
         raise AssertionError("unreachable: the last attempt raises")
 
-    def blob(self, name: str, urls: Iterable[str], digest: Digest, size: int) -> Path:
+    def blob(self, name: str, urls: Iterable[str], digest: Digest, size: int | None) -> Path:
         """Bring one blob into the store, trying the addresses in order; a blob that is there is not fetched again.
 
-        Raises DigestMismatchError when an address serves other bytes, FetchError when none serves any.
+        `size` is in bytes; None where only the digest is known. Raises DigestMismatchError when an address serves other
+        bytes, FetchError when none serves any.
         """
         if self._store.has(digest, size):
             return self._store.path(digest)
@@ -103,11 +138,37 @@ class Fetcher:
                     missing = missing or error
         raise missing or CogError(f"{name}: no address is known for it")
 
+    def unknown(self, name: str, url: str) -> tuple[Digest, int]:
+        """Bring what is at `url` into the store, whatever it is: its digest, and its size in bytes.
+
+        Only for what somebody names by its address alone, to lock it. Raises what `blob` raises.
+        """
+        try:
+            size: int | None = self.size(name, url)
+        except FetchError:  # it need not say that; what is wrong besides comes up again
+            size = None
+        with self._progress.task(name, size or 0) as task:
+            path = self._download(name, url, None, size, task)
+        return Digest(f"sha256:{path.name}"), path.stat().st_size
+
+    def size(self, name: str, url: str) -> int:
+        """How many bytes are at `url`, as the server says before it sends them; raises what `blob` raises."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._length(name, url)
+            except _TransientError as error:
+                self._pause(error, attempt, name, url)
+        raise AssertionError("unreachable: the last attempt raises")
+
     def artifacts(self, artifacts: Iterable[Artifact], locate: Callable[[Artifact], Iterable[str]]) -> None:
         """Bring all of them into the store, in parallel; the first failure ends the rest."""
         wanted = [item for item in artifacts if not self._store.has(item.digest, item.size)]
         if not wanted:
             return
+        if self._offline:
+            raise OfflineError(sorted(item.file.rsplit("/", 1)[-1] for item in wanted))
+        from concurrent.futures import ThreadPoolExecutor, as_completed  # noqa: PLC0415 - what is there needs no threads
+
         total = sum(item.size for item in wanted)
         self._progress.say(f"fetching {len(wanted)} files, {total / 1e6:.1f} MB")
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="fetch") as pool:
@@ -128,7 +189,23 @@ class Fetcher:
     def _artifact(self, item: Artifact, locate: Callable[[Artifact], Iterable[str]]) -> None:
         self.blob(item.file.rsplit("/", 1)[-1], locate(item), item.digest, item.size)
 
-    def _download(self, name: str, url: str, digest: Digest, size: int, task: Task) -> Path:
+    def _length(self, name: str, url: str) -> int:
+        if self._offline:
+            raise OfflineError([name])
+        import requests  # noqa: PLC0415 - as in _stream
+
+        try:
+            # Not HEAD, which not every server answers, nor every signed address allows.
+            with self._asked(name, url, _WHOLE) as response:
+                self._check(response, name, url)
+                length = response.headers.get("Content-Length", "")
+        except requests.RequestException as error:
+            raise _TransientError(_reason(error)) from error
+        if not length.isdigit():
+            raise FetchError(name, url, "the server does not say how large it is")
+        return int(length)
+
+    def _download(self, name: str, url: str, digest: Digest | None, size: int | None, task: Task) -> Path:
         with self._store.incoming() as incoming:
             body = _Body(incoming, task)
             for attempt in range(1, _ATTEMPTS + 1):
@@ -140,21 +217,19 @@ class Fetcher:
                 except BaseException:
                     task.advance(-body.size)
                     raise
-            if body.digest != digest:
+            if digest is not None and body.digest != digest:
                 task.advance(-body.size)
                 raise DigestMismatchError(name, expected=digest, actual=body.digest)
-            return incoming.commit(digest)
+            return incoming.commit(body.digest)
 
-    def _fill(self, body: _Body, name: str, url: str, size: int) -> None:
+    def _fill(self, body: _Body, name: str, url: str, size: int | None) -> None:
         """Read from where the last attempt ended; a server that ignores Range makes us begin anew (RFC 9110 §14)."""
-        headers = {"Range": f"bytes={body.size}-"} if body.size else {}
-        # What it is compressed with on the wire is not ours to undo: the hash is over the file.
-        headers["Accept-Encoding"] = "identity"
+        headers = {**_WHOLE, **({"Range": f"bytes={body.size}-"} if body.size else {})}
         for chunk in self._stream(name, url, headers, decode=False, restart=body.restart):
             body.write(chunk)
-            if body.size > size:
-                raise DigestMismatchError(name, expected=f"{size} bytes", actual="more")
-        if body.size < size:
+            if body.size > (_LARGEST if size is None else size):
+                raise DigestMismatchError(name, expected=f"{_LARGEST if size is None else size} bytes", actual="more")
+        if size is not None and body.size < size:
             raise _TransientError(f"the connection ended after {body.size} of {size} bytes")
 
     def _stream(
@@ -166,11 +241,13 @@ class Fetcher:
         decode: bool,
         restart: Callable[[], None] = lambda: None,
     ) -> Iterator[bytes]:
+        if self._offline:
+            raise OfflineError([name])
         import requests  # noqa: PLC0415 - costs 60 ms, and a build that has everything never comes here
         import urllib3  # noqa: PLC0415 - likewise
 
         try:
-            with self._session().get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+            with self._asked(name, url, headers) as response:
                 self._check(response, name, url)
                 if "Range" in headers and response.status_code != requests.codes.partial_content:
                     restart()
@@ -179,10 +256,14 @@ class Fetcher:
                     if self._cancelled.is_set():
                         raise _Cancelled
                     yield chunk
-        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-            raise FetchError(name, url, "this is not an address that can be fetched") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _TransientError(_reason(error)) from error
+
+    def _asked(self, name: str, url: str, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            return self._session().get(url, headers=headers, stream=True, timeout=_TIMEOUT)
+        except ValueError as error:  # so are requests' own for an address, and Python's for one that it cannot read
+            raise FetchError(name, url, "this is not an address that can be fetched") from error
 
     def _check(self, response: requests.Response, name: str, url: str) -> None:
         status = response.status_code
@@ -204,15 +285,37 @@ class Fetcher:
     def _session(self) -> requests.Session:
         with self._lock:
             if self._shared is None:
-                import requests  # noqa: PLC0415 - as in _stream
-                from requests.adapters import HTTPAdapter  # noqa: PLC0415 - likewise
-
-                session = requests.Session()
-                session.headers["User-Agent"] = "cog-oci"
-                for scheme in ("https://", "http://"):
-                    session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=_PARALLEL * 2))
-                self._shared = session
+                self._shared = _new_session(lambda: self._trusted)
             return self._shared
+
+
+def _new_session(trusted: Callable[[], frozenset[str]]) -> requests.Session:
+    """One that checks no certificate of hosts that are trusted by then."""
+    import requests  # noqa: PLC0415 - as in _stream
+    import urllib3  # noqa: PLC0415 - likewise
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - likewise
+
+    size: dict[str, Any] = {"pool_connections": 16, "pool_maxsize": _PARALLEL * 2}
+
+    class Unchecked(HTTPAdapter):
+        def send(self, *arguments: Any, **how: Any) -> requests.Response:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # somebody has asked for it
+            return super().send(*arguments, **{**how, "verify": False})
+
+    class Session(requests.Session):
+        unchecked = Unchecked(**size)
+
+        def get_adapter(self, url: str) -> Any:
+            parts = urlsplit(url)  # `mount` has prefixes of addresses, which may have a login before the host
+            host = (parts.hostname or "").lower()
+            names = {host, f"{host}:{parts.port or 443}"}
+            return self.unchecked if parts.scheme == "https" and names & trusted() else super().get_adapter(url)
+
+    session = Session()
+    session.headers["User-Agent"] = "cog-oci"
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(**size))
+    return session
 
 
 class _TransientError(Exception):

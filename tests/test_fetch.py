@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import ssl
+import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
+from cog_oci.config import Project
 from cog_oci.fetch import Fetcher, FetchError, NotFoundError, redacted
 from cog_oci.lock import Wheel
 from cog_oci.oci import sha256
+from cog_oci.origins import Origins
 from cog_oci.store import DigestMismatchError
+from tests.conftest import need
 
 DATA = bytes(range(256)) * 4096
 
@@ -127,6 +133,24 @@ def test_no_password_is_in_a_message():
     assert redacted("https://me:secret@example.com:8443/x?token=1") == "https://example.com:8443/x"
 
 
+@pytest.mark.parametrize(
+    "address", ["https://example.com:99999/x", "https://me:secret@example.com:port/x?token=1", "https://[::1/x", "x:y"]
+)
+def test_what_is_no_address_is_said_whether_it_is_ours_or_a_servers(site, fetcher, address):
+    def elsewhere(handler):
+        handler.answer(302, b"", Location=address)
+
+    site.pages["/a"] = elsewhere
+
+    for asked in (address, f"{site.url}/a"):
+        with pytest.raises(FetchError, match="this is not an address that can be fetched") as told:
+            fetcher.get(asked, limit=100)
+        with pytest.raises(FetchError, match="this is not an address that can be fetched"):
+            fetcher.size("a", asked)
+        assert "secret" not in str(told.value)
+        assert "token" not in str(told.value)
+
+
 def test_one_failure_ends_the_others(site, fetcher, store):
     site.pages["/good"] = DATA
     good, bad = (
@@ -138,3 +162,73 @@ def test_one_failure_ends_the_others(site, fetcher, store):
         fetcher.artifacts([good, bad], lambda item: [f"{site.url}/{item.file}"])
 
     assert not store.has(bad.digest)
+
+
+@pytest.fixture
+def behind_tls(site, tmp_path):
+    """The site with a certificate that nobody vouches for: its address."""
+    need("openssl")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=somebody", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    site.socket = context.wrap_socket(site.socket, server_side=True)
+    return f"https://127.0.0.1:{site.server_address[1]}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:{port}"])
+def test_a_trusted_host_needs_no_certificate_with_a_login_or_without(behind_tls, site, fetcher, host):
+    site.pages["/a"] = DATA
+    fetcher.trust([host.format(port=site.server_address[1])])
+
+    assert fetcher.get(f"{behind_tls}/a", limit=len(DATA)) == DATA
+    assert fetcher.get(f"{behind_tls.replace('//', '//user:secret@')}/a", limit=len(DATA)) == DATA
+    assert fetcher.size("a", f"{behind_tls}/a") == len(DATA)
+
+
+@pytest.mark.parametrize("trusted", [[], ["localhost"], ["127.0.0.1:1"]])
+def test_any_other_host_needs_one(behind_tls, site, fetcher, trusted):
+    site.pages["/a"] = DATA
+    fetcher.trust(trusted)
+
+    with pytest.raises(FetchError, match="certificate verify failed"):
+        fetcher.get(f"{behind_tls}/a", limit=len(DATA))
+
+
+def test_what_a_trusted_host_sends_us_to_is_not_trusted(behind_tls, site, fetcher):
+    site.pages["/a"] = DATA
+    there = behind_tls.replace("127.0.0.1", "localhost")
+    site.pages["/moved"] = lambda handler: handler.answer(302, b"", Location=f"{there}/a")
+    fetcher.trust(["127.0.0.1"])
+
+    with pytest.raises(FetchError, match="certificate verify failed"):
+        fetcher.get(f"{behind_tls}/moved", limit=len(DATA))
+
+
+def test_a_trusted_host_of_the_requirements_file_is_trusted_when_its_wheels_are_fetched(
+    behind_tls, site, store, tmp_path
+):
+    (tmp_path / "cog.yaml").write_text("build: {python_requirements: requirements.txt}\n")
+    (tmp_path / "requirements.txt").write_text(f"--index-url {behind_tls}/simple\n--trusted-host 127.0.0.1\nlib\n")
+    file = "lib-1.0-py3-none-any.whl"
+    site.pages["/simple/lib/"] = f'<a href="/files/{file}">{file}</a>'.encode()
+    site.pages[f"/files/{file}"] = DATA
+    wheel = Wheel(
+        name="lib",
+        version="1.0",
+        file=file,
+        sha256=sha256(DATA).removeprefix("sha256:"),
+        size=len(DATA),
+        index="index-url",
+    )
+    fetcher = Fetcher(store)
+
+    fetcher.artifacts([wheel], Origins(fetcher, datetime.now(UTC), indexes=Project.find(tmp_path).indexes()).locate)
+
+    assert store.has(wheel.digest, wheel.size)

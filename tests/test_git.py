@@ -85,12 +85,21 @@ def test_a_repository_without_a_commit_has_no_labels(tmp_path, environ):
     assert labels(tmp_path / "new", environ) == {}
 
 
+def test_a_work_tree_that_the_environment_names_is_asked_for_its_commit(checkout, environ, tmp_path):
+    named = {"GIT_DIR": str(checkout.folder / ".git"), "GIT_WORK_TREE": str(checkout.folder)}
+
+    assert labels(checkout.folder, environ | named) == {REVISION: checkout("rev-parse", "HEAD")}
+    assert labels(tmp_path, environ | {"GIT_DIR": named["GIT_DIR"]}) == {REVISION: checkout("rev-parse", "HEAD")}
+
+
 def test_no_git_is_no_error(tmp_path, environ):
+    (tmp_path / ".git").mkdir()
     assert labels(tmp_path, environ | {"PATH": str(tmp_path)}) == {}
 
 
 def test_a_git_that_does_not_answer_is_not_waited_for(tmp_path, environ, monkeypatch):
     monkeypatch.setattr("cog_oci.git._PATIENCE", 0.2)
+    (tmp_path / ".git").mkdir()
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "git").chmod(0o755)
 
@@ -104,7 +113,7 @@ def test_asking_runs_nothing_that_the_repository_names_and_writes_nothing(checko
     hook.chmod(0o755)
     checkout("tag", "v1")
     checkout("config", "core.fsmonitor", str(hook))
-    (checkout.folder / "run.py").touch()
+    os.utime(checkout.folder / "run.py", (1, 1))  # git looks at the content again, and would note that it did
     index = (checkout.folder / ".git" / "index").read_bytes()
 
     assert labels(checkout.folder, environ)[VERSION] == "v1"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from cog_oci.errors import CogError
-from cog_oci.fetch import Fetcher, NotFoundError
-from cog_oci.lock import Deb, Wheel
+from cog_oci.fetch import Fetcher, NotFoundError, OfflineError
+from cog_oci.indexes import Indexes
+from cog_oci.lock import Deb, Source, Wheel
 from cog_oci.origins import Origins, default_index
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -89,4 +95,96 @@ def test_a_wheel_that_the_index_has_no_more_is_said_by_name(origins, index):
 
 def test_an_index_that_is_not_configured_here_is_named(origins):
     with pytest.raises(CogError, match="'company'"):
-        list(origins.locate(WHEEL.model_copy(update={"index": "company"})))
+        list(origins.locate(replace(WHEEL, index="company")))
+
+
+def test_downloads_that_begin_at_once_ask_uv_for_its_index_once(store, monkeypatch):
+    asked: list[str] = []
+
+    def slowly() -> str:
+        if not answered:
+            asked.append("uv")
+            time.sleep(0.05)
+            answered.append("http://127.0.0.1:1/simple")
+        return answered[0]
+
+    answered: list[str] = []
+    monkeypatch.setattr("cog_oci.origins.default_index", slowly)
+    origins = Origins(Fetcher(store, offline=True), NOW)
+
+    def look() -> None:
+        with pytest.raises(OfflineError):
+            list(origins.locate(WHEEL))
+
+    with ThreadPoolExecutor(4) as pool:
+        for job in [pool.submit(look) for _ in range(4)]:
+            job.result()
+
+    assert asked == ["uv"]
+
+
+def test_two_threads_may_look_for_uv_at_once():
+    program = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from cog_oci.origins import uv
+found, errors = [], []
+
+def look():
+    try:
+        found.append(uv())
+    except Exception as error:
+        errors.append(error)
+
+threads = [threading.Thread(target=look) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not errors, errors
+assert len(set(found)) == 1
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_wheel_at_an_address_is_there_with_what_the_project_has_of_it(store):
+    wheel = replace(WHEEL, index="", source=Source(url="https://x.example/demo_pkg-1-py3-none-any.whl"))
+    full = "https://me:pw@x.example/demo_pkg-1-py3-none-any.whl?signed=1"
+    origins = Origins(Fetcher(store), NOW, indexes=Indexes(direct={wheel.source.url: full}))
+
+    assert list(origins.locate(wheel)) == [full]
+    assert list(Origins(Fetcher(store), NOW).locate(wheel)) == [wheel.source.url]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (Source(path="wheels/demo_pkg-1-py3-none-any.whl"), "it is wheels/demo_pkg-1-py3-none-any.whl"),
+        (Source(url="https://x.example/repo", commit="0" * 40), "it is built from source"),
+        (Source(index="default", file="demo_pkg-1.tar.gz", sha256="0" * 64), "it is built from source"),
+    ],
+)
+def test_what_no_index_has_says_where_it_can_be_had(origins, source, says):
+    with pytest.raises(CogError, match=says) as caught:
+        list(origins.locate(replace(WHEEL, index="", source=source)))
+    assert "store import" in caught.value.hint
+
+
+def test_what_a_page_says_of_its_files_is_read_in_both_forms(store, site):
+    page = (
+        '<a href="a-1.tar.gz#sha256='
+        + "0" * 64
+        + '" data-requires-python="&gt;=3.9" data-yanked="broken">a-1.tar.gz</a>'
+        '<a href="a-1-py3-none-any.whl" data-core-metadata="sha256=00"><b></b>a-1-py3-none-any.whl</a><a>none</a>'
+    ).encode()
+    row = {"filename": "a-1.tar.gz", "url": "a-1.tar.gz", "hashes": {"sha256": "0" * 64}, "yanked": "broken"}
+    site.pages["/html/a/"] = lambda handler: handler.answer(200, page, Content_Type="text/html")
+    site.pages["/json/a/"] = json.dumps({"files": [row]}).encode()
+    indexes = Indexes({"html": f"{site.url}/html", "json": f"{site.url}/json"})
+    origins = Origins(Fetcher(store), NOW, indexes=indexes)
+
+    source, wheel = origins.listed("a", "html")
+    (same,) = origins.listed("A", "json")
+
+    assert (source.file, source.address) == ("a-1.tar.gz", f"{site.url}/html/a/a-1.tar.gz")
+    assert source.row == {"requires-python": ">=3.9", "yanked": "broken", "hashes": {"sha256": "0" * 64}}
+    assert (wheel.file, wheel.row) == ("a-1-py3-none-any.whl", {"core-metadata": True})
+    assert (same.address, same.row) == (f"{site.url}/json/a/a-1.tar.gz", row)

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Dependency", "Relation", "field_of", "paragraphs", "parse_fields", "parse_relations"]
+__all__ = ["Dependency", "Relation", "at_blank_lines", "field_of", "paragraphs", "parse_fields", "parse_relations"]
 
 
 class Relation(NamedTuple):
@@ -41,6 +41,20 @@ _RELATION = re.compile(
 def paragraphs(data: bytes) -> list[bytes]:
     """Cut a file of paragraphs at its blank lines; each is left as it is until somebody wants it."""
     return [text for text in data.split(b"\n\n") if text and not text.isspace()]
+
+
+def at_blank_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A file that comes in pieces, in pieces that end where a paragraph does."""
+    rest: list[bytes] = []
+    for piece in pieces:
+        edge = rest[-1][-1:] if rest else b""
+        rest.append(piece)
+        if b"\n\n" in edge + piece:
+            whole = b"".join(rest)
+            end = whole.rindex(b"\n\n") + 2
+            yield whole[:end]
+            rest = [whole[end:]]
+    yield b"".join(rest)
 
 
 def field_of(paragraph: bytes, name: bytes) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cog_oci.errors import CogError, RequestError
@@ -16,19 +17,61 @@ if TYPE_CHECKING:
     from cog_oci.resolver._debian_index import PackageIndex
     from cog_oci.resolver._debian_rules import Candidate, Key, Requirement
 
-__all__ = ["UnknownPackageError", "UnknownVersionError", "UnsatisfiableError", "VirtualPackageError", "explain"]
+__all__ = [
+    "Trace",
+    "UnknownPackageError",
+    "UnknownVersionError",
+    "UnsatisfiableError",
+    "VirtualPackageError",
+    "explain",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Another suite that has a name, or other components of the same one; `here` are names that took its place here."""
+
+    suite: str
+    components: tuple[str, ...]
+    version: str
+    here: tuple[str, ...] = ()
 
 
 class UnknownPackageError(RequestError):
-    """A name that no index lists. `near` are names that do exist, nearest first."""
+    """A name that no index lists. `near` are names that do exist, the nearest first; `traces` are where it is known."""
 
-    def __init__(self, name: str, suite: str, near: Sequence[str]) -> None:
-        self.name, self.suite, self.near = name, suite, tuple(near)
+    def __init__(self, name: str, suite: str, near: Sequence[str], traces: Sequence[Trace] = ()) -> None:
+        self.name, self.suite, self.near, self.traces = name, suite, tuple(near), tuple(traces)
+        told = "".join(f"; {_where(trace, suite)}" for trace in traces) + (f"; near: {', '.join(near)}" if near else "")
+        super().__init__(f"{name} does not exist in {suite}{told}", asked=name, hint=_other_name(suite, traces))
+
+
+class FileNameError(RequestError):
+    """A file where a package should be. `holders` are packages that have it, `near` some that are called alike."""
+
+    def __init__(self, name: str, suite: str, holders: Sequence[str], near: Sequence[str]) -> None:
+        self.name, self.suite, self.holders, self.near = name, suite, tuple(holders), tuple(near)
+        told = f"; it is in {' and in '.join(holders)}" if holders else f"; near: {', '.join(near)}" if near else ""
         super().__init__(
-            f"{name} does not exist in {suite}" + (f"; near: {', '.join(near)}" if near else ""),
-            asked=name,
-            hint="check the spelling, and that this release of Debian has it",
+            f"{name} is a file, not a package of {suite}{told}", asked=name, hint="name the package that has the file"
         )
+
+
+def _where(trace: Trace, suite: str) -> str:
+    if trace.suite == suite:
+        return f"it is in {', '.join(trace.components)}, which {suite} is not read with"
+    stands_for = f", where it only stands for {' and '.join(trace.here)}" if trace.here else ""
+    return f"{trace.suite} has {trace.version}{stands_for}"
+
+
+def _other_name(suite: str, traces: Sequence[Trace]) -> str:
+    for trace in traces:
+        if trace.suite == suite:
+            components = ", ".join(trace.components)
+            return f"add it to build.apt: {{name: debian, suite: {suite}, components: [{components}]}}"
+        if trace.here:
+            return f"name {' and '.join(trace.here)} in its place"
+    return "check the spelling, and that this release of Debian has it"
 
 
 class VirtualPackageError(RequestError):

@@ -11,89 +11,36 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from cog_oci.errors import CogError
 from cog_oci.oci import Digest, parse_digest, sha256
 from cog_oci.resolver._deb822 import parse_fields
+from cog_oci.resolver._debian_signature import signed_text
+from cog_oci.resolver._debian_suite import ExpiredReleaseError, ReleaseError, WrongSuiteError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-__all__ = ["ExpiredReleaseError", "Release", "ReleaseError", "SignatureError", "Suite", "WrongSuiteError", "verify"]
+    from cog_oci.resolver._debian_suite import Suite
 
-_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
-_FINGERPRINTS_SHOWN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """One suite of one archive, and the certificates that may sign for it (a file, binary or armored)."""
-
-    archive: str
-    suite: str
-    keyring: Path
-    components: tuple[str, ...] = ("main",)
-
-    def __str__(self) -> str:
-        return f"{self.archive} {self.suite}"
-
-
-class ReleaseError(CogError):
-    """An InRelease that cannot be used, and whose it is."""
-
-    def __init__(self, suite: Suite, problem: str, *, hint: str | None = None) -> None:
-        self.suite = suite
-        super().__init__(f"InRelease of {suite}: {problem}", hint=hint)
-
-
-class SignatureError(ReleaseError):
-    """No signature, or none by a key we know. `signers` are the fingerprints or key IDs that the file names."""
-
-    def __init__(self, suite: Suite, problem: str, signers: tuple[str, ...] = ()) -> None:
-        self.signers = signers
-        super().__init__(
-            suite,
-            problem,
-            hint="the mirror, or something on the way to it, is not serving what Debian signed; use another mirror",
-        )
-
-
-class WrongSuiteError(ReleaseError):
-    """A well signed file of another suite: someone renamed it, or the mirror is confused."""
-
-    def __init__(self, suite: Suite, found: tuple[str, ...]) -> None:
-        self.found = found
-        super().__init__(
-            suite, f"it is the one of {' or '.join(found) or 'no suite at all'}", hint="use another mirror"
-        )
-
-
-class ExpiredReleaseError(ReleaseError):
-    """Valid-Until has passed: the mirror is stale, or someone replays an old state that lacks security updates."""
-
-    def __init__(self, suite: Suite, valid_until: datetime, at: datetime) -> None:
-        self.valid_until, self.at = valid_until, at
-        super().__init__(
-            suite,
-            f"it was valid until {valid_until:%Y-%m-%d %H:%M} UTC, and it is {at:%Y-%m-%d %H:%M}",
-            hint="use another mirror, and check this machine's clock",
-        )
+__all__ = ["Release", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A verified InRelease: `files` maps a path below `dists/SUITE/` to (sha256 digest, size in bytes).
+    """A verified InRelease: `files` maps a path below its folder to (sha256 digest, size in bytes).
 
-    `digest` names the InRelease itself, signature and all.
+    `digest` names the InRelease itself, signature and all, or the Release whose signature is apart; `signed_by` is the
+    fingerprint of the certificate; `priority` the pin priority that it has where nobody says otherwise.
     """
 
     suite: Suite
     digest: Digest
+    signed_by: str
     date: datetime
     valid_until: datetime | None
     by_hash: bool
     architectures: tuple[str, ...]
     all_apart: bool
+    priority: int
     files: Mapping[str, tuple[Digest, int]] = field(repr=False)
 
     def check_fresh(self, at: datetime) -> None:
@@ -102,14 +49,16 @@ class Release:
             raise ExpiredReleaseError(self.suite, self.valid_until, at)
 
 
-def verify(data: bytes, suite: Suite) -> Release:
-    """Check the signature and read what it covers, and nothing around it.
+def verify(data: bytes, suite: Suite, signature: bytes | None = None) -> Release:
+    """Check the signature, inside or apart, and read what it covers, and nothing around it.
 
     Raises SignatureError, WrongSuiteError, and ReleaseError for a file without the fields that matter.
     """
-    fields = parse_fields(_signed_text(data, suite))
+    signed = signed_text(data, suite, signature)
+    fields = parse_fields(signed.text)
     names = tuple(dict.fromkeys(fields[key] for key in ("codename", "suite") if fields.get(key)))
-    if suite.suite not in names:
+    # A folder may be called anything: a flat repository is known by its address and its key.
+    if suite.suite not in names and not suite.flat:
         raise WrongSuiteError(suite, names)
     date = _time(suite, fields, "Date")
     if date is None:
@@ -118,54 +67,23 @@ def verify(data: bytes, suite: Suite) -> Release:
     return Release(
         suite=suite,
         digest=sha256(data),
+        signed_by=signed.by,
         date=date,
         valid_until=_time(suite, fields, "Valid-Until"),
         by_hash=fields.get("acquire-by-hash") == "yes",
         architectures=architectures,
         all_apart="all" in architectures
         and "Packages" not in fields.get("no-support-for-architecture-all", "").split(),
+        priority=_priority(fields),
         files=_files(suite, fields.get("sha256", "")),
     )
 
 
-def _signed_text(data: bytes, suite: Suite) -> bytes:
-    """The text inside the signature; at least one of the certificates we ship must have signed it."""
-    import pysequoia  # noqa: PLC0415 - a library of 13 MB that only `lock` needs
-
-    if not data.startswith(_SIGNED):
-        raise SignatureError(suite, "it is not signed")
-    certificates = pysequoia.Cert.split_bytes(suite.keyring.read_bytes())
-    signers: list[str] = []
-
-    def known(identities: list[str]) -> list[pysequoia.Cert]:
-        signers.extend(sorted(identities))
-        return certificates
-
-    try:
-        verified = pysequoia.verify(data, known)
-    except RuntimeError as error:  # the library's only class; its text ends in a stack trace
-        raise _refusal(suite, tuple(signers), str(error).partition("\n")[0]) from None
-    if not verified.valid_sigs or verified.bytes is None:
-        raise _refusal(suite, tuple(signers), "no valid signature")
-    return verified.bytes
-
-
-def _refusal(suite: Suite, signers: tuple[str, ...], reason: str) -> SignatureError:
-    if not signers:
-        return SignatureError(suite, f"its signature cannot be read: {reason}")
-    shown = ", ".join(signers[:_FINGERPRINTS_SHOWN])
-    ours = _key_fingerprints(suite.keyring)
-    if any(key.endswith(signer) for signer in signers for key in ours):
-        return SignatureError(suite, f"the signature by {shown} is not valid: the text was changed", signers)
-    return SignatureError(suite, f"it is signed by {shown}, which is not a key of {suite.archive}", signers)
-
-
-def _key_fingerprints(keyring: Path) -> list[str]:
-    """Those of primary keys and subkeys: signatures name the subkey that made them."""
-    from pysequoia.packet import PacketPile  # noqa: PLC0415 - only for a message
-
-    packets = PacketPile.from_bytes(keyring.read_bytes())
-    return [packet.fingerprint for packet in packets if packet.fingerprint]
+def _priority(fields: Mapping[str, str]) -> int:
+    """apt_preferences(5): 500, or less for a suite that wants to be asked for by name, such as backports."""
+    if fields.get("notautomatic") != "yes":
+        return 500
+    return 100 if fields.get("butautomaticupgrades") == "yes" else 1
 
 
 def _time(suite: Suite, fields: Mapping[str, str], name: str) -> datetime | None:
@@ -187,5 +105,5 @@ def _files(suite: Suite, table: str) -> dict[str, tuple[Digest, int]]:
         match = re.fullmatch(r"([0-9a-f]{64})\s+(\d+)\s+(\S+)", line)
         if match is None:
             raise ReleaseError(suite, f"its table of SHA256 has the line {line!r}")
-        files[match[3]] = parse_digest(f"sha256:{match[1]}"), int(match[2])
+        files[match[3].removeprefix("./")] = parse_digest(f"sha256:{match[1]}"), int(match[2])
     return files

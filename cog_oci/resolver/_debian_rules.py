@@ -2,7 +2,8 @@
 
 Three kinds of requirement: a name must be one of some versions (`Need`), must not be (`Exclusion`), or one of several
 names must be there (`Choice`). A name that is only excluded is pinned as `Absent`, which costs nothing and can change.
-Where the policy leaves a choice open, the order is apt's: `apt-get -s install` is the oracle.
+What is only recommended is a choice that may be left unmade. Where the policy leaves a choice open, the order is
+apt's: `apt-get -s install` is the oracle.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """One of these needs must be met. It is its own key: equal dependencies share one."""
+    """One of these needs must be met, or should be. It is its own key: equal dependencies share one."""
 
     needs: tuple[Need, ...]
     said: str
+    optional: bool = False
 
     @property
     def key(self) -> Choice:
@@ -59,10 +61,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A choice made."""
+    """A choice made; without a need, left unmade."""
 
     key: Choice
-    need: Need
+    need: Need | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +128,26 @@ class _Picks(Sequence[Candidate]):
 class Rules(AbstractProvider[Requirement, Candidate, Key]):
     """What a candidate asks for, and which candidates fit, best first.
 
-    Among versions those that are `kept` come first, then the lower `rank`, then the higher version. Among alternatives:
-    what is kept, what is pinned already, then the order in which they are written.
+    Among versions those that are `kept` come first, then the higher pin of the archive, then the lower `rank`, then the
+    higher version. Among alternatives: what is kept, what is pinned already, then the order in which they are written.
+    Packages that are `recommending` by their name ask for what they recommend as well.
     """
 
     def __init__(
-        self, index: PackageIndex, history: History, rank: Callable[[Package], int], kept: Mapping[str, Package]
+        self,
+        index: PackageIndex,
+        history: History,
+        rank: Callable[[Package], int],
+        kept: Mapping[str, Package],
+        recommending: Callable[[str], bool],
     ) -> None:
+        self._recommending = recommending
         self._index = index
         self._history = history
         self._rank = rank
         self._kept = kept
         self._by_dependency: dict[Dependency, Requirement] = {}
+        self._by_recommendation: dict[Dependency, Choice] = {}
         self._by_candidate: dict[Candidate, list[Requirement]] = {}
 
     def requirement(self, dependency: Dependency) -> Need | Choice:
@@ -148,20 +158,32 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
         assert not isinstance(found, Exclusion)
         return found
 
+    def recommendations(self, package: Package) -> list[Choice]:
+        """What the package recommends, as far as it exists, if it is to have that."""
+        if not self._recommending(package.name):
+            return []
+        for dependency in package.recommends:
+            if dependency not in self._by_recommendation:
+                needs = tuple(self._needs(dependency))
+                self._by_recommendation[dependency] = Choice(needs, _said(dependency), optional=True)
+        found = [self._by_recommendation[dependency] for dependency in package.recommends]
+        return [choice for choice in found if choice.needs]
+
     def _requirement(self, dependency: Dependency) -> Need | Choice:
-        said = " | ".join(map(str, dependency))
+        match self._needs(dependency):
+            case []:
+                return Need(dependency[0].name, frozenset(), _said(dependency))
+            case [need]:
+                return need
+            case needs:
+                return Choice(tuple(needs), _said(dependency))
+
+    def _needs(self, dependency: Dependency) -> list[Need]:
         options: dict[str, set[Package]] = {}
         for relation in dependency:
             for package in self._index.meeting(relation):
                 options.setdefault(package.name, set()).add(package)
-        needs = [Need(name, frozenset(allowed), said) for name, allowed in options.items()]
-        match needs:
-            case []:
-                return Need(dependency[0].name, frozenset(), said)
-            case [need]:
-                return need
-            case _:
-                return Choice(tuple(needs), said)
+        return [Need(name, frozenset(allowed), _said(dependency)) for name, allowed in options.items()]
 
     def _exclusions(self, package: Package) -> Iterator[Exclusion]:
         for relation in package.conflicts:
@@ -186,10 +208,11 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
         if found is None:
             match candidate:
                 case Package():
-                    found = [*map(self.requirement, candidate.depends), *self._exclusions(candidate)]
-                case Pick():
-                    found = [candidate.need]
-                case Absent():
+                    wanted = map(self.requirement, candidate.depends)
+                    found = [*wanted, *self.recommendations(candidate), *self._exclusions(candidate)]
+                case Pick(need=Need() as need):
+                    found = [need]
+                case _:
                     found = []
             self._by_candidate[candidate] = found
         return found
@@ -213,7 +236,8 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
         """See resolvelib."""
         gone = set(incompatibilities[identifier])
         if isinstance(identifier, Choice):
-            picks = [pick for need in identifier.needs if (pick := Pick(identifier, need)) not in gone]
+            ways = (*identifier.needs, None) if identifier.optional else identifier.needs
+            picks = [pick for need in ways if (pick := Pick(identifier, need)) not in gone]
             return _Picks(picks, self._pick_rank)
         asked = list(requirements[identifier])
         if not any(isinstance(item, Need) for item in asked):
@@ -255,9 +279,15 @@ class Rules(AbstractProvider[Requirement, Candidate, Key]):
         return 0
 
     def _pick_rank(self, pick: Pick) -> int:
+        if pick.need is None:
+            return 3
         if pick.need.key in self._kept:
             return 0
         return 1 if self._history.pinned.get(pick.need.key) in pick.need.allowed else 2
 
-    def _package_rank(self, package: Package) -> tuple[bool, int]:
-        return self._kept.get(package.name) is not package, self._rank(package)
+    def _package_rank(self, package: Package) -> tuple[bool, int, int]:
+        return self._kept.get(package.name) is not package, -package.pin, self._rank(package)
+
+
+def _said(dependency: Dependency) -> str:
+    return " | ".join(map(str, dependency))

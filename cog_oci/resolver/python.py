@@ -6,101 +6,60 @@ uv is run as a program, with the user's own uv configuration; what comes back is
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tempfile
-import tomllib
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.markers import Environment
-from packaging.pylock import PackageWheel, Pylock
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 
-from cog_oci.errors import CogError, Problem, RequestError, SourceError
+from cog_oci.errors import Problem, SourceError
+from cog_oci.indexes import DEFAULT, Indexes
 from cog_oci.lock import Wheel
-from cog_oci.origins import uv
 from cog_oci.progress import SILENT
+from cog_oci.requirement_lines import read_requirement_lines
+from cog_oci.resolver._asked import ALONE, NOTHING, Complete, Given, Keep
+from cog_oci.resolver._explanations import NoWheelError, ResolutionError, explained
+from cog_oci.resolver._uv import OURS, Uv
+from cog_oci.resolver.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from packaging.tags import Tag
+    from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel
 
     from cog_oci.progress import Progress
+    from cog_oci.requirement_lines import Line
 
-__all__ = ["NoWheelError", "ResolutionError", "Target", "resolve"]
+    Chosen = tuple[Package, PackageArchive | PackageDirectory | PackageSdist | PackageVcs | PackageWheel]
 
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-_NEWEST_MANYLINUX = (2, 40)  # what uv knows
-_OURS = frozenset({"cog", "coglet"})
-
-
-class ResolutionError(RequestError):
-    """uv found no set of packages that fits; its explanation is the message."""
+__all__ = ["Complete", "Given", "Keep", "NoWheelError", "ResolutionError", "Target", "nothing", "resolve"]
 
 
-class NoWheelError(ResolutionError):
-    """A package has no wheel for the target."""
+def nothing() -> None:
+    """What there is to do while uv is at work, when there is nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What wheels must fit: Python X.Y on Linux with a glibc, of one of OCI's architectures."""
-
-    python: tuple[int, int]
-    architecture: str
-    glibc: tuple[int, int]
-
-    @property
-    def machine(self) -> str:
-        """The kernel's name of the architecture."""
-        return _MACHINES[self.architecture]
-
-    def tags(self) -> list[Tag]:
-        """Every wheel tag that fits, best first (PEP 425, PEP 600)."""
-        major, newest = self.glibc
-        platforms: list[str] = []
-        for minor in range(newest, 4, -1):
-            platforms.append(f"manylinux_{major}_{minor}_{self.machine}")
-            legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}.get(minor)
-            if legacy and (self.machine == "x86_64" or minor == 17):
-                platforms.append(f"{legacy}_{self.machine}")
-        platforms.append(f"linux_{self.machine}")
-        interpreter = f"cp{self.python[0]}{self.python[1]}"
-        return [
-            *cpython_tags(self.python, platforms=platforms),
-            *compatible_tags(self.python, interpreter=interpreter, platforms=platforms),
-        ]
-
-    def environment(self) -> Environment:
-        """The values of environment markers there (PEP 508)."""
-        version = f"{self.python[0]}.{self.python[1]}"
-        return Environment(
-            implementation_name="cpython",
-            implementation_version=f"{version}.0",
-            os_name="posix",
-            platform_machine=self.machine,
-            platform_python_implementation="CPython",
-            platform_release="",
-            platform_system="Linux",
-            platform_version="",
-            python_full_version=f"{version}.0",
-            python_version=version,
-            sys_platform="linux",
-        )
-
-
-def resolve(
-    requirements: Path | Sequence[str], target: Target, as_of: datetime, *, name: str = "", progress: Progress = SILENT
+def resolve(  # noqa: PLR0913 - what is wanted, what it is for, and from where
+    requirements: Path | Sequence[str],
+    target: Target,
+    as_of: datetime,
+    *,
+    name: str = "",
+    progress: Progress = SILENT,
+    keep: Keep = NOTHING,
+    indexes: Indexes = Indexes(),  # noqa: B008 - a frozen value
+    given: Given = ALONE,
+    meanwhile: Callable[[], None] = nothing,
 ) -> list[Wheel]:
     """The wheels that satisfy a requirements file, or a list of requirements, with nothing newer than `as_of`.
 
-    `name` is what messages call the file. Raises ResolutionError (uv's own explanation), or SourceError where a line
-    of the file can be blamed.
+    `name` is what messages call the file; `keep` says which versions to take again; `indexes` come before the default
+    one, and the first that has a package is the one it comes from, as uv has it. Of a package whose index has no dates
+    the time cannot be asked. `meanwhile` is called each time that uv has begun, and should return soon.
+
+    Raises ResolutionError (uv's own explanation), NoWheelError, or SourceError where a line of the file can be blamed.
     """
     with tempfile.TemporaryDirectory(prefix="cog-oci-") as folder:
         if isinstance(requirements, Path):
@@ -108,58 +67,96 @@ def resolve(
         else:
             source = Path(folder) / "requirements.in"
             source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+        said = read_requirement_lines(source)
+        if ours := sorted({line.name for line in said.lines} & OURS):
+            progress.say(f"leaving out {', '.join(ours)}: the image brings its own")
         progress.say("resolving Python packages")
-        locked = _compile(source, target, as_of, Path(folder) / "pylock.toml")
+        job = Uv(given.file or source, target, as_of, Path(folder), keep, indexes, given, (meanwhile, _load))
+        undated, locked = job.locked()
         if locked.returncode:
-            raise _explained(locked.stderr, source, name, written=isinstance(requirements, Path))
-        pylock = Pylock.from_dict(tomllib.loads((Path(folder) / "pylock.toml").read_text(encoding="utf-8")))
-        listing = _compile(source, target, as_of, Path(folder) / "requirements.txt")
-        needed_by = _needed_by(listing.stdout, source)
-    wheels = [_wheel(item, needed_by) for item in _selected(pylock, target)]
-    if ours := sorted(_OURS.intersection(wheel.name for wheel in wheels)):
-        progress.say(f"leaving out {', '.join(ours)}: the image brings its own")
-    return sorted((wheel for wheel in wheels if wheel.name not in _OURS), key=lambda wheel: (wheel.name, wheel.version))
+            raise explained(locked.stderr, source, name, job.source, written=isinstance(requirements, Path))
+        with job.listing(undated) as listing:
+            chosen = _chosen(Path(folder) / "pylock.toml", target)
+            listed = listing()
+        if listed.returncode:
+            raise explained(listed.stderr, source, name, job.source, written=isinstance(requirements, Path))
+        for told in re.findall(r"^warning: (.* is yanked.*)$", locked.stderr, re.MULTILINE):
+            progress.say(told)
+        if undated:
+            progress.say(f"no time of upload is known of {', '.join(undated)}: they are as they are now")
+        found = _found(chosen, given, _addresses(listed.stdout), indexes)
+        _check_hashes(found, said.lines, name)
+        needed_by = _needed_by(listed.stdout, job.source)
+    wheels = [replace(wheel, needed_by=needed_by.get(wheel.name, ())) for wheel in found]
+    return sorted(wheels, key=lambda wheel: (wheel.name, wheel.version))
 
 
-def _compile(source: Path, target: Target, as_of: datetime, output: Path) -> subprocess.CompletedProcess[str]:
-    glibc = min(target.glibc, _NEWEST_MANYLINUX)
-    command = [
-        *(uv(), "pip", "compile", str(source), "--output-file", str(output)),
-        *("--format", "pylock.toml" if output.name == "pylock.toml" else "requirements.txt"),
-        # Any interpreter will do for the program itself; looking for one of the target's version costs seconds.
-        *("--python", sys.executable),
-        *("--python-version", f"{target.python[0]}.{target.python[1]}"),
-        *("--python-platform", f"{target.machine}-manylinux_{glibc[0]}_{glibc[1]}"),
-        *("--only-binary", ":all:", "--exclude-newer", as_of.isoformat()),
-        *("--no-header", "--no-progress", "--color", "never", "--annotation-style", "line"),
+def _check_hashes(wheels: Iterable[Wheel], lines: Iterable[Line], name: str) -> None:
+    """Raise SourceError for each wheel that is none of the files whose hashes its line allows; uv does not look."""
+    by_name = {wheel.name: wheel for wheel in wheels}
+    problems = [
+        Problem(
+            name if line.file.name == Path(name).name else line.file.name,
+            line.number,
+            1,
+            f"{wheel.file} has the hash sha256:{wheel.sha256}, which is none of the {len(line.hashes)} given here",
+        )
+        for line in lines
+        if line.hashes and (wheel := by_name.get(line.name)) and not _hashes(wheel) & line.hashes
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    if problems:
+        raise SourceError(problems, hint="the index serves another file, or the hashes are those of other files")
 
 
-def _selected(pylock: Pylock, target: Target) -> Iterator[tuple[str, str, PackageWheel]]:
-    for package, chosen in pylock.select(environment=target.environment(), tags=target.tags()):
-        if not isinstance(chosen, PackageWheel):
+def _hashes(wheel: Wheel) -> set[str]:
+    """What a line may give: the hash of the wheel, or of what it is built from."""
+    return {wheel.sha256, *((wheel.source.sha256,) if wheel.source else ())}
+
+
+def _load() -> None:
+    """What reads uv's answer."""
+    import tomllib  # noqa: F401, PLC0415 - loaded while uv is at work
+
+    import packaging.pylock  # noqa: F401, PLC0415 - likewise
+
+
+def _chosen(file: Path, target: Target) -> list[Chosen]:
+    """Each package of a pylock.toml that counts for the target, with the file of it that fits best."""
+    import tomllib  # noqa: PLC0415 - see _load
+
+    from packaging.pylock import Pylock  # noqa: PLC0415 - likewise
+
+    pylock = Pylock.from_dict(tomllib.loads(file.read_text(encoding="utf-8")))
+    return list(pylock.select(environment=target.environment(), tags=target.tags()))
+
+
+def _found(chosen: Iterable[Chosen], given: Given, addresses: Mapping[str, str], indexes: Indexes) -> list[Wheel]:
+    """The wheels, each of the index at its one of the `addresses`."""
+    from packaging.pylock import PackageWheel  # noqa: PLC0415 - see _load
+
+    wheels = []
+    for package, one in chosen:
+        name, address = str(package.name), addresses.get(package.name, "")
+        if name in given.wheels:
+            wheels.append(given.wheels[name])
+        elif isinstance(one, PackageWheel):
+            wheels.append(_wheel(name, str(package.version), one, address, given, indexes))
+        else:
             raise NoWheelError(
-                f"{package.name} {package.version} is not a wheel",
-                asked=str(package.name),
+                f"{package.name}{f' {package.version}' if package.version else ''} is not a wheel",
+                asked=name,
                 hint="cog-oci installs wheels from an index only",
             )
-        yield str(package.name), str(package.version), chosen
+    return wheels
 
 
-def _wheel(item: tuple[str, str, PackageWheel], needed_by: Mapping[str, tuple[str, ...]]) -> Wheel:
-    name, version, wheel = item
-    if wheel.size is None or "sha256" not in wheel.hashes:
-        raise ResolutionError(f"the index does not give the size and the sha256 of {wheel.filename}", asked=name)
-    return Wheel(
-        name=name,
-        version=version,
-        file=wheel.filename,
-        sha256=wheel.hashes["sha256"],
-        size=wheel.size,
-        index="default",
-        needed_by=needed_by.get(name, ()),
-    )
+def _wheel(name: str, version: str, wheel: PackageWheel, address: str, given: Given, indexes: Indexes) -> Wheel:
+    linked = address in given.links
+    sha256, size, source = wheel.hashes.get("sha256", ""), wheel.size, None
+    if linked or size is None or not sha256:
+        sha256, size, source = given.complete(wheel, linked=linked)
+    index = "" if linked else indexes.name_of(address) if address else DEFAULT
+    return Wheel(name=name, version=version, file=wheel.filename, sha256=sha256, size=size, index=index, source=source)
 
 
 def _needed_by(listing: str, source: Path) -> dict[str, tuple[str, ...]]:
@@ -167,35 +164,23 @@ def _needed_by(listing: str, source: Path) -> dict[str, tuple[str, ...]]:
     asked: dict[str, tuple[str, ...]] = {}
     for line in listing.splitlines():
         if match := re.match(r"([A-Za-z0-9._-]+)\S*\s.*# via (.+)", line):
+            parts = (part.strip() for part in match[2].split(","))
             via = {
-                "cog.yaml" if str(source) in part or part.startswith("-r ") else canonicalize_name(part.strip())
-                for part in match[2].split(",")
+                "cog.yaml" if str(source) in part or part.startswith("-r ") else canonicalize_name(part)
+                for part in parts
+                if not part.startswith("-c ")  # a constraint asks for nothing
             }
             asked[canonicalize_name(match[1])] = tuple(sorted(via))
     return asked
 
 
-def _explained(stderr: str, source: Path, name: str, *, written: bool) -> CogError:
-    """What uv explains, with the line of the requirements file that it is about where one can be told."""
-    text = re.sub(r"^\s*[\u00d7\u2500-\u259f\u25b6]+\s*", "", stderr.strip(), flags=re.MULTILINE)
-    text = re.sub(r"\s*\n\s+", " ", text).removeprefix("error: ").replace(str(source), name or source.name)
-    text = text.replace(" cause: Because", ": because")
-    error: type[ResolutionError] = ResolutionError
-    hint = "see that the names and versions are right"
-    if re.search(r"no (usable )?wheels|no wheels with a matching|has no (usable )?wheels", text):
-        error = NoWheelError
-        hint = "choose a version that has a wheel for this Python and platform, or build one and publish it"
-    line, column, asked = _blamed(text, source)
-    if written and asked:
-        return SourceError([Problem(name or source.name, line, column, text)], hint=hint)
-    return error(text, asked=asked, hint=hint)
-
-
-def _blamed(text: str, source: Path) -> tuple[int, int, str]:
-    """The first requirement that the explanation names: its line, its column, and all that stands there."""
-    subjects = {canonicalize_name(subject) for subject in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", text)}
-    for number, line in enumerate(source.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
-        if match and canonicalize_name(match[1]) in subjects:
-            return number, match.start(1) + 1, line
-    return 0, 0, ""
+def _addresses(listing: str) -> dict[str, str]:
+    """The address of the index, or of the links, that has each package, from the notes of a requirements listing."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in listing.splitlines():
+        if match := re.match(r"([A-Za-z0-9._-]+)==", line):
+            name = canonicalize_name(match[1])
+        elif match := re.match(r"\s+# from (\S+)", line):
+            found[name] = match[1]
+    return found

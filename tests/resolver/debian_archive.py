@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pysequoia import SignatureMode, Tsk, sign
 
-from cog_oci.resolver._debian_release import Suite
+from cog_oci.resolver._debian_suite import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,12 @@ def paragraph(name: str, version: str = "1.0", **fields: str) -> str:
     return "".join(f"{key}: {value}\n" for key, value in everything.items()) + "\n"
 
 
+def listed(name: str, data: bytes, file: str, version: str = "1.0", **fields: str) -> str:
+    """The paragraph of a deb that is `data`, at this place of its archive."""
+    text = paragraph(name, version, Filename=file, Size=str(len(data)), **fields)
+    return re.sub(r"(?m)^SHA256: .*$", f"SHA256: {hashlib.sha256(data).hexdigest()}", text)
+
+
 @dataclass
 class Publication:
     """One state of one suite: change what you like, then `publish`."""
@@ -61,6 +68,9 @@ class Publication:
     by_hash: bool = True
     signer: Tsk = field(default_factory=signing_key)
     suffix: str = ".xz"
+    detached: bool = False
+    also: dict[str, bytes] = field(default_factory=dict)
+    """Other files that the suite lists, by their paths in it."""
 
     @property
     def url(self) -> str:
@@ -75,29 +85,37 @@ class Publication:
 
     @property
     def index_path(self) -> str:
-        """Where it is in the suite."""
+        """Where it is in the suite; a suite that is a folder has it at the top."""
+        if self.suite.endswith("/"):
+            return f"Packages{self.suffix}"
         return f"main/binary-{self.architecture}/Packages{self.suffix}"
 
     @property
     def page(self) -> str:
         """Where the suite is on the site."""
+        if self.suite.endswith("/"):
+            return f"{self.address}/{self.suite.removeprefix('./')}".rstrip("/")
         return f"{self.address}/dists/{self.suite}"
 
     @property
     def by_hash_page(self) -> str:
         """Where the index is by its hash."""
         digest = hashlib.sha256(self.index).hexdigest()
-        return f"{self.page}/main/binary-{self.architecture}/by-hash/SHA256/{digest}"
+        return f"{self.page}/{self.index_path.rpartition('Packages')[0]}by-hash/SHA256/{digest}"
 
     def text(self) -> str:
         """What gets signed."""
-        fields = {"Codename": self.suite, "Date": _date(self.date), **self.fields}
+        codename = {} if self.suite.endswith("/") else {"Codename": self.suite}
+        fields = {**codename, "Date": _date(self.date), **self.fields}
         if self.valid_until:
             fields["Valid-Until"] = _date(self.valid_until)
         if self.by_hash:
             fields["Acquire-By-Hash"] = "yes"
-        row = f" {hashlib.sha256(self.index).hexdigest()} {len(self.index):>8} {self.index_path}\n"
-        return "".join(f"{key}: {value}\n" for key, value in fields.items() if value) + "SHA256:\n" + row
+        rows = (
+            f" {hashlib.sha256(data).hexdigest()} {len(data):>8} {path}\n"
+            for path, data in {self.index_path: self.index, **self.also}.items()
+        )
+        return "".join(f"{key}: {value}\n" for key, value in fields.items() if value) + "SHA256:\n" + "".join(rows)
 
     def signed(self) -> bytes:
         """InRelease."""
@@ -105,18 +123,25 @@ class Publication:
 
     def publish(self) -> Publication:
         """Put it on the site."""
-        self.site.pages[f"{self.page}/InRelease"] = self.signed()
+        if self.detached:
+            text = self.text().encode()
+            self.site.pages[f"{self.page}/Release"] = text
+            self.site.pages[f"{self.page}/Release.gpg"] = sign(self.signer.signer(), text, mode=SignatureMode.DETACHED)
+        else:
+            self.site.pages[f"{self.page}/InRelease"] = self.signed()
         self.site.pages[f"{self.page}/{self.index_path}"] = self.index
+        for path, data in self.also.items():
+            self.site.pages[f"{self.page}/{path}"] = data
         if self.by_hash:
             self.site.pages[self.by_hash_page] = self.index
         return self
 
 
-def suite_of(folder: Path, name: str = "trixie", archive: str = "debian") -> Suite:
+def suite_of(folder: Path, name: str = "trixie", archive: str = "debian", priority: int | None = None) -> Suite:
     """The suite as a resolver knows it, with the certificate of the archive's own key."""
     keyring = folder / "keyring.asc"
     keyring.write_text(str(signing_key().extract_certificate()))
-    return Suite(archive, name, keyring)
+    return Suite(archive, name, keyring, () if name.endswith("/") else ("main",), priority=priority)
 
 
 def _date(time: datetime) -> str:

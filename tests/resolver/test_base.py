@@ -7,9 +7,11 @@ import itertools
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from cog_oci.config import PYTHON_VERSIONS
+from cog_oci import checked, shipped
+from cog_oci.cog_yaml import PYTHON_VERSIONS
 from cog_oci.errors import CogError
-from cog_oci.resolver.base import Base
+from cog_oci.lock import Deb, Wheel
+from cog_oci.resolver.base import Base, _pins
 from cog_oci.resolver.python import Target
 
 ARCHITECTURES = ("amd64", "arm64")
@@ -48,3 +50,19 @@ def test_the_architectures_have_the_same_packages(python):
 def test_a_base_that_does_not_ship_is_said_by_its_file():
     with pytest.raises(CogError, match=r"base-trixie-python3\.13-riscv64\.json"):
         _ = Base("3.13", "riscv64").pinned_debs
+
+
+def test_pins_that_ship_are_read_unchecked_and_would_pass_the_check():
+    files = sorted(shipped.lockfile("x").parent.glob("*-*.json"))
+    for file in files:
+        kind = {"base": Deb, "server": Wheel}.get(file.name.partition("-")[0])
+        if kind is not None:
+            assert _pins(kind, file) == checked.check(tuple[kind, ...], file.read_bytes()), file.name
+    assert len(files) > 10
+
+
+def test_pins_that_were_changed_are_checked_after_all(tmp_path):
+    (tmp_path / "base-x.json").write_text('[{"name": "libc6"}]')
+
+    with pytest.raises(CogError, match=r"base-x\.json: 0\."):
+        _pins(Deb, tmp_path / "base-x.json")

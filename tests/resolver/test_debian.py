@@ -149,9 +149,9 @@ def test_a_preferred_deb_is_taken_while_the_index_lists_its_very_hash(resolver, 
     old = resolver().resolve(["libssl"], []).debs[1]
 
     assert versions(found.resolve(["libssl"], [], preferred=[old]))["libssl"] == "3.5"
-    other = old.model_copy(update={"sha256": "0" * 64})
+    other = replace(old, sha256="0" * 64)
     assert versions(found.resolve(["libssl"], [], preferred=[other]))["libssl"] == "3.5+deb13u1"
-    gone = old.model_copy(update={"version": "3.4"})
+    gone = replace(old, version="3.4")
     assert versions(found.resolve(["libssl"], [], preferred=[gone]))["libssl"] == "3.5+deb13u1"
 
 
@@ -242,3 +242,40 @@ def test_openpgp_is_loaded_only_to_verify():
     program = "import sys, cog_oci.resolver.debian; sys.exit('pysequoia' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+TWINS = (
+    paragraph("libc6", "2.41", depends="libc-bin (= 2.41)")
+    + paragraph("libc6", "2.42", depends="libc-bin (= 2.42)")
+    + paragraph("libc-bin", "2.41", depends="libc6 (= 2.41)")
+    + paragraph("libc-bin", "2.42", depends="libc6 (= 2.42)")
+    + paragraph("bash", "5", depends="libc6")
+    + paragraph("bash", "6", depends="libc6")
+)
+
+
+def test_an_upgrade_moves_what_it_names_and_what_must_move_with_it(resolver, main):
+    replace(main, packages=TWINS).publish()
+    old = resolver().resolve(["bash=5", "libc-bin=2.41"], []).debs
+    assert {deb.version for deb in old} == {"5", "2.41"}
+
+    kept = resolver().resolve(["bash", "libc-bin"], [], preferred=old)
+    moved = resolver().resolve(["bash", "libc-bin"], [], preferred=old, upgraded={"libc6": None})
+
+    assert kept.debs == tuple(replace(deb, needed_by=kept.debs[n].needed_by) for n, deb in enumerate(old))
+    assert versions(moved) == {"bash": "5", "libc-bin": "2.42", "libc6": "2.42"}
+    assert {name for deb in moved.debs for name in deb.needed_by} == {"base", "bash", "libc-bin", "libc6"}
+
+
+def test_an_upgrade_to_a_version_may_go_down(resolver, main):
+    replace(main, packages=TWINS).publish()
+
+    moved = resolver().resolve([], ["bash"], upgraded={"libc-bin": "2.41"})
+
+    assert versions(moved) == {"bash": "6", "libc-bin": "2.41", "libc6": "2.41"}
+    with pytest.raises(UnknownVersionError, match="bash=7 does not exist"):
+        resolver().resolve([], ["bash"], upgraded={"bash": "7"})
+
+
+def test_an_upgrade_of_what_nothing_needs_any_more_brings_nothing(resolver):
+    assert versions(resolver().resolve(["libtls"], [], upgraded={"libssl": None})) == {"libtls": "1"}

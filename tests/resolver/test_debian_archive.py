@@ -6,11 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cog_oci.errors import CogError
 from cog_oci.fetch import Fetcher, NotFoundError
 from cog_oci.oci import sha256
+from cog_oci.resolver import _debian_archive
 from cog_oci.resolver._debian_archive import UnavailableStateError, open_suite
-from cog_oci.resolver._debian_release import ExpiredReleaseError, ReleaseError, SignatureError, WrongSuiteError
+from cog_oci.resolver._debian_index import PackageIndex
+from cog_oci.resolver._debian_suite import ExpiredReleaseError, ReleaseError, SignatureError, WrongSuiteError
 from cog_oci.store import DigestMismatchError
 from tests.resolver.debian_archive import NOW, YESTERDAY, Publication, paragraph, signing_key, suite_of
 
@@ -231,6 +236,56 @@ def test_an_index_that_cannot_be_unpacked_is_the_archives_fault(archive, indexes
 
     with pytest.raises(ReleaseError, match="is signed for, and cannot be unpacked"):
         indexes()
+
+
+@pytest.mark.parametrize("suffix", [".xz", ".gz", ""])
+def test_an_index_that_unpacks_to_too_much_is_refused(archive, indexes, suffix, monkeypatch):
+    monkeypatch.setattr(_debian_archive, "_INDEX_LIMIT", 100)
+    replace(archive, suffix=suffix).publish()
+
+    with pytest.raises(ReleaseError, match=f"Packages{suffix} unpacks to more than"):
+        indexes()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"Filename": "../x.deb"}, r"the path '../x.deb'"),
+        ({"Filename": "/etc/x.deb"}, r"the path '/etc/x.deb'"),
+        ({"Filename": "a/../../x.deb"}, r"the path 'a/../../x.deb'"),
+        ({"Filename": "./"}, r"the path './'"),
+        ({"Filename": "a\tb.deb"}, r"the path 'a\\tb.deb'"),
+        ({"sha256": "../../x"}, r"the SHA256 '../../x'"),
+        ({"Size": "big"}, "invalid literal"),
+        ({"Depends": "a (~ 1)"}, r"'a \(~ 1\)' is not a relation"),
+    ],
+)
+def test_a_package_that_is_listed_wrongly_is_told_by_name(fields, problem):
+    index = PackageIndex("amd64")
+    index.add("vendor", paragraph("odd", **fields).encode())
+
+    with pytest.raises(CogError, match=rf"the index of vendor lists odd with what cannot be right: .*{problem}"):
+        index.versions("odd")
+
+
+def test_a_paragraph_of_no_package_is_an_error():
+    index = PackageIndex("amd64")
+
+    with pytest.raises(CogError, match=r"the index of vendor has a paragraph without a Package: b'Version: 1"):
+        index.add("vendor", paragraph("a").encode() + b"\nVersion: 1\n")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), unique=True, max_size=9), st.integers(1, 40))
+def test_an_index_in_pieces_lists_what_it_lists_as_a_whole(packages, size):
+    text = "\n".join(paragraph(name, version=str(number), Provides="x") for name, number in packages).encode()
+    whole, cut = PackageIndex("amd64"), PackageIndex("amd64")
+    whole.add("vendor", text)
+    cut.add("vendor", [text[at : at + size] for at in range(0, len(text), size)])
+
+    for index in (whole, cut):
+        assert {(name, int(one.version)) for name in "abc" for one in index.versions(name)} == set(packages)
+        assert index.names == {name for name, _ in packages}
+    assert list(map(str, cut.providers("x"))) == list(map(str, whole.providers("x")))
 
 
 def test_packages_for_all_that_stand_apart_are_read_too(archive, opened, store, site):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +11,8 @@ from cog_oci.origins import Origins
 from cog_oci.resolver.debian import DebianResolver, suites
 from cog_oci.store import Store
 from tests.conftest import need
+from tests.resolver.apt import Apt
+from tests.resolver.ml_packages import drawn
 
 pytestmark = [pytest.mark.network, pytest.mark.oracle]
 
@@ -38,54 +36,6 @@ SETS = [
 ]
 
 
-class Apt:
-    """apt with folders of its own, an empty dpkg database and no recommendations."""
-
-    def __init__(self, folder: Path, release: str, architecture: str, addresses) -> None:
-        for name in (
-            "state/lists/partial",
-            "cache/archives/partial",
-            "etc/preferences.d",
-            "etc/trusted.gpg.d",
-            "parts",
-        ):
-            (folder / name).mkdir(parents=True)
-        lines = []
-        for suite in suites(release):
-            uri = addresses(suite.archive)[0]
-            lines.append(f"deb [signed-by={suite.keyring.absolute()}] {uri} {suite.suite} main\n")
-        (folder / "etc" / "sources.list").write_text("".join(lines))
-        settings = {
-            "Dir": folder,
-            "Dir::State": folder / "state",
-            "Dir::State::status": "/dev/null",
-            "Dir::Cache": folder / "cache",
-            "Dir::Etc": folder / "etc",
-            "Dir::Etc::sourcelist": folder / "etc" / "sources.list",
-            "Dir::Etc::sourceparts": "/dev/null",
-            "Dir::Etc::parts": folder / "parts",
-            "Dir::Etc::main": "/dev/null",
-            "APT::Architecture": architecture,
-            "APT::Install-Recommends": "false",
-            "Acquire::Languages": "none",
-            "APT::Sandbox::User": "root",
-        }
-        self._config = folder / "apt.conf"
-        text = "".join(f'{key} "{value}";\n' for key, value in settings.items())
-        self._config.write_text(f'{text}APT::Architectures {{ "{architecture}"; }};\n')
-        self.run("update", "-o", "APT::Update::Error-Mode=any")
-
-    def run(self, *arguments: str) -> str:
-        environment = {**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C"}
-        return subprocess.run(
-            ["apt-get", "-q", *arguments], env=environment, check=True, capture_output=True, text=True
-        ).stdout
-
-    def closure(self, names: list[str]) -> dict[str, str]:
-        lines = self.run("-s", "-y", "install", *names)
-        return {match[1]: match[2] for match in re.finditer(r"^Inst (\S+) \((\S+)", lines, re.MULTILINE)}
-
-
 @pytest.fixture(scope="module", params=[("bookworm", "amd64"), ("trixie", "amd64"), ("trixie", "arm64")], ids="-".join)
 def both(request, tmp_path_factory):
     """(release, apt, our resolver) for one release and architecture."""
@@ -96,7 +46,11 @@ def both(request, tmp_path_factory):
     addresses = Origins(fetcher, NOW).archive
     if any(len(addresses(name)) < 2 for name in ("debian", "debian-security")):
         pytest.skip("needs a Debian mirror in apt's sources")
-    apt = Apt(tmp_path_factory.mktemp("apt"), release, architecture, addresses)
+    sources = [
+        f"deb [signed-by={suite.keyring.absolute()}] {addresses(suite.archive)[0]} {suite.suite} main"
+        for suite in suites(release)
+    ]
+    apt = Apt(tmp_path_factory.mktemp("apt"), architecture, sources)
     return release, apt, DebianResolver(fetcher, store, suites(release), architecture, addresses, NOW)
 
 
@@ -108,6 +62,28 @@ def test_the_closure_is_apts(both, names):
     ours = {deb.name: deb.version for deb in resolver.resolve([], wanted).debs}
 
     assert ours == apt.closure(wanted)
+
+
+def test_the_closures_of_a_hundred_sets_drawn_from_sixty_packages_are_apts(both):
+    release, apt, resolver = both
+    sets = drawn(release, 100 if resolver.architecture == "amd64" else 10)
+
+    ours = [{deb.name: deb.version for deb in resolver.resolve([], names).debs} for names in sets]
+
+    theirs = apt.closures(sets)
+    assert all(theirs)
+    assert {tuple(names): one for names, one, other in zip(sets, ours, theirs, strict=True) if one != other} == {}
+
+
+def test_what_a_package_recommends_comes_along_as_with_apt(both):
+    release, apt, resolver = both
+    sets = drawn(release, 12 if resolver.architecture == "amd64" else 2)
+
+    ours = [{deb.name: deb.version for deb in resolver.resolve([], names, recommending=names).debs} for names in sets]
+
+    theirs = apt.closures(sets, "--install-recommends")
+    assert sum(map(len, theirs)) > sum(map(len, apt.closures(sets)))
+    assert {tuple(names): one for names, one, other in zip(sets, ours, theirs, strict=True) if one != other} == {}
 
 
 def test_every_deb_of_a_closure_is_in_its_archive_with_its_size(both):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cog_oci.resolver._deb822 import Relation, field_of, paragraphs, parse_fields, parse_relations
+from cog_oci.resolver._deb822 import Relation, at_blank_lines, field_of, paragraphs, parse_fields, parse_relations
 
 
 def relations(text, architecture="amd64"):
@@ -85,6 +85,14 @@ def test_one_field_is_found_wherever_it_stands():
     assert field_of(text, b"Provides") == b"b (= 1), c"
     assert field_of(text, b"Version") == b"1"
     assert field_of(text, b"Depends") is None
+
+
+@given(st.lists(st.text("A: \n", max_size=4), max_size=12).map(lambda pieces: [piece.encode() for piece in pieces]))
+def test_a_file_that_comes_in_pieces_has_the_same_paragraphs(pieces):
+    whole = list(at_blank_lines(pieces))
+
+    assert b"".join(whole) == b"".join(pieces)
+    assert [row for piece in whole for row in paragraphs(piece)] == paragraphs(b"".join(pieces))
 
 
 def test_paragraphs_end_at_blank_lines():

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cog_oci.errors import CogError, SourceError
+from cog_oci.indexes import Indexes
 from cog_oci.origins import default_index
-from cog_oci.resolver.python import NoWheelError, ResolutionError, Target, resolve
+from cog_oci.progress import Silent
+from cog_oci.requirement_lines import read_requirement_lines
+from cog_oci.resolver.python import Keep, NoWheelError, ResolutionError, Target, resolve
 from tests.conftest import make_wheel
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -73,6 +78,25 @@ def test_what_is_needed_is_locked_with_who_asked(index, tmp_path):
     assert lib.size == len(index.pages[f"/files/{lib.file}"])
 
 
+def test_other_work_begins_when_uv_has_begun_and_an_error_there_ends_uv(index, monkeypatch):
+    begun = []
+
+    class Seen(subprocess.Popen):
+        def __init__(self, *words, **how):
+            super().__init__(*words, **how)
+            begun.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Seen)
+
+    def fail():
+        assert begun, "uv is at work by now"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resolve(["app"], TARGET, NOW, meanwhile=fail)
+    assert [one.returncode is not None for one in begun] == [True]
+
+
 def test_nothing_newer_than_the_cut_off_is_taken(index):
     (lib,) = resolve(["lib"], TARGET, NOW - timedelta(days=100))
 
@@ -117,6 +141,11 @@ def test_a_package_without_a_wheel_for_the_target_says_so(index):
     assert "wheel" in caught.value.hint
 
 
+def test_an_explanation_begins_with_what_is_wrong(index):
+    with pytest.raises(ResolutionError, match=r"^No solution found"):
+        resolve(["app", "lib==7"], TARGET, NOW)
+
+
 def test_a_conflict_is_explained_in_uvs_words(index):
     with pytest.raises(ResolutionError, match=r"lib") as caught:
         resolve(["many", "app", "lib<1"], TARGET, NOW)
@@ -139,3 +168,89 @@ def test_the_tags_of_a_target_are_those_of_its_glibc():
     assert "cp38-abi3-manylinux_2_17_aarch64" in tags
     assert "py3-none-any" in tags
     assert not any("2_37" in tag or "x86_64" in tag or "manylinux1_" in tag for tag in tags)
+
+
+def test_what_is_locked_stays_until_it_is_to_be_upgraded(index):
+    old = resolve(["app"], TARGET, NOW - timedelta(days=5))
+    assert [wheel.version for wheel in old] == ["1.0", "1.0"]
+
+    assert resolve(["app"], TARGET, NOW, keep=Keep(old)) == old
+    assert resolve(["app"], TARGET, NOW, keep=Keep(old, ["lib"]))[1].version == "2.0"
+    assert resolve(["app"], TARGET, NOW, keep=Keep(resolve(["app"], TARGET, NOW), ["lib==1.0"]))[1].version == "1.0"
+
+
+def test_what_is_locked_moves_when_it_does_not_fit_any_more(index):
+    old = resolve(["app"], TARGET, NOW - timedelta(days=5))
+
+    assert resolve(["app", "lib>1"], TARGET, NOW, keep=Keep(old))[1].version == "2.0"
+
+
+def test_a_version_that_cannot_be_had_is_explained(index):
+    old = resolve(["app"], TARGET, NOW - timedelta(days=5))
+
+    with pytest.raises(ResolutionError, match="no version of lib==3"):
+        resolve(["app"], TARGET, NOW, keep=Keep(old, ["lib==3"]))
+
+
+def test_a_constraint_is_not_who_asked(index, tmp_path):
+    (tmp_path / "constraints.txt").write_text("lib<2\n")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("-c constraints.txt\napp\n")
+
+    app, lib = resolve(requirements, TARGET, NOW)
+
+    assert (lib.version, app.needed_by, lib.needed_by) == ("1.0", ("cog.yaml",), ("app",))
+
+
+def test_a_hash_that_is_not_that_of_the_wheel_points_at_its_line(index, tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"lib\n\napp==1.0 \\\n  --hash=sha256:{'0' * 64}\n")
+
+    with pytest.raises(SourceError) as caught:
+        resolve(requirements, TARGET, NOW, name="requirements.txt")
+
+    assert str(caught.value).startswith("requirements.txt:3:1: app-1.0-py3-none-any.whl has the hash sha256:")
+    sha256 = hashlib.sha256(index.pages["/files/app-1.0-py3-none-any.whl"]).hexdigest()
+    requirements.write_text(f"app==1.0 --hash=sha256:{'0' * 64} --hash=sha256:{sha256}\n")
+    assert resolve(requirements, TARGET, NOW)[0].name == "app"
+
+
+def test_lines_for_cog_itself_are_left_out_with_what_they_would_need(index, tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("Cog==0.16.0  # nowhere\ncoglet\nlib<2\n")
+    said: list[str] = []
+
+    class Watching(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    found = resolve(requirements, TARGET, NOW, progress=Watching())
+
+    assert [wheel.name for wheel in found] == ["lib"]
+    assert "leaving out cog, coglet: the image brings its own" in said
+    requirements.write_text("cog\n")
+    assert resolve(requirements, TARGET, NOW) == []
+
+
+@pytest.mark.parametrize("option", ["--extra-index-url", "-i"])
+def test_an_index_in_the_requirements_file_is_locked_by_the_name_of_its_option(index, tmp_path, monkeypatch, option):
+    page = json.loads(_page(index, "/simple/app/"))
+    index.pages["/other/app/"] = lambda handler: handler.answer(
+        200, json.dumps(page).encode(), Content_Type="application/vnd.pypi.simple.v1+json"
+    )
+    index.pages["/other/lib/"] = index.pages["/simple/lib/"]
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.url}/nothing")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"{option} {index.url}/other/\napp\n")
+    written = Indexes(written=read_requirement_lines(requirements).indexes)
+
+    found = resolve(requirements, TARGET, NOW, indexes=written)
+
+    name = {"-i": "index-url"}.get(option, "extra-index-url")
+    assert {wheel.index for wheel in found} == {name}
+    assert written.address(name) == f"{index.url}/other"
+
+
+def _page(index, path: str) -> bytes:
+    with urllib.request.urlopen(f"{index.url}{path}") as answer:
+        return answer.read()

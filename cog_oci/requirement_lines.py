@@ -1,0 +1,245 @@
+"""A requirements file as people write it (pip's format): continuations, comments, includes, hashes, options.
+
+uv resolves what it asks for; here is what a lock has to know of it besides.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["ARCHIVES", "Line", "Options", "RequirementLines", "included", "read_requirement_lines"]
+
+ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+"""How the names of wheels and source archives end."""
+
+_INCLUDES = re.compile(r"-[rc]|--(?:requirement|constraint)\b")
+_INCLUDE = re.compile(rf"(?:{_INCLUDES.pattern})(?:\s+|=)?(?:\"([^\"]+)\"|'([^']+)'|(\S+))")
+_INDEX = re.compile(r"(-i|--index-url|--extra-index-url)(?:\s+|=)?(\S+)")
+_OPTION = re.compile(r"(-f|-e|--[a-z-]+)(?:\s+|=)?(.*)")
+_NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
+_DIRECT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<where>\S+)(?P<rest>.*)")
+_ADDRESS = re.compile(r"(?:git\+)?[a-z][a-z0-9+.-]*://")
+_FILE = re.compile(rf"(?:{'|'.join(map(re.escape, ARCHIVES))})(?=$|\s|\[|;)", re.IGNORECASE)
+
+
+_JOINT = "\0"
+"""Where a line goes on in the next one, but for hashes: pip allows it everywhere, uv does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One that asks for a package: where it begins (`number` from 1), the name in PEP 503's spelling, and the text.
+
+    `hashes` are the sha256 that a file of the package may have; empty for any. `source` is where the package is to come
+    from, and `where` the address or the path as it is written, empty for an index; the name of such a package may be
+    empty where only its metadata says it. `rest` is what follows `where`: a marker, or what does not belong there. A
+    `constraint` asks for nothing by itself.
+    """
+
+    file: Path
+    number: int
+    name: str
+    text: str
+    hashes: frozenset[str]
+    source: Literal["index", "url", "git", "path"] = "index"
+    where: str = ""
+    extras: str = ""
+    rest: str = ""
+    constraint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a file says besides packages and indexes; `others` are (file, number, text) of what means nothing here.
+
+    `no_binary` and `only_binary` are names in PEP 503's spelling, or `:all:`; `find_links` are addresses, or absolute
+    paths.
+    """
+
+    find_links: tuple[str, ...] = ()
+    pre: bool = False
+    no_index: bool = False
+    no_binary: frozenset[str] = frozenset()
+    only_binary: frozenset[str] = frozenset()
+    trusted_hosts: tuple[str, ...] = ()
+    others: tuple[tuple[Path, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementLines:
+    """What a file and those that it includes say: its lines, and its indexes by a name, the preferred one first.
+
+    The names are those of the options, numbered from the second on, so that a lock need not say an address:
+    `index-url`, `extra-index-url`, `extra-index-url-2`. An address is as it is written, with `${VARIABLES}` filled in.
+    """
+
+    lines: tuple[Line, ...]
+    indexes: dict[str, str]
+    options: Options = field(default_factory=Options)
+    plain: bool = True
+    """Whether uv alone understands all of it, and builds nothing for it."""
+    absent: tuple[tuple[Path, int, str], ...] = ()
+    """(file, number, text) of lines that include what is no file here."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files of the project that lines name."""
+        return [line.file.absolute().parent / line.where for line in self.lines if line.source == "path"]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of files and repositories, as git and downloads want them: no fragment, no revision."""
+        found = []
+        for line in self.lines:
+            address = line.where.partition("#")[0]
+            if line.source == "git":
+                start = address.find("/", address.find("://") + 3)
+                host, path = address[:start].removeprefix("git+"), address[start:]
+                found.append(host + (path.rpartition("@")[0] or path))
+            elif line.source == "url":
+                found.append(address)
+        return found
+
+
+def read_requirement_lines(path: Path) -> RequirementLines:
+    """Read a file and what it includes, each file once. A pyproject.toml or pylock.toml has nothing of the kind."""
+    lines: list[Line] = []
+    indexes: dict[str, str] = {}
+    options: list[tuple[Path, int, str, str]] = []
+    if path.suffix in {".toml", ".lock"}:
+        return RequirementLines((), {})
+    plain, absent = True, list[tuple["Path", int, str]]()
+    for file, number, text, constraint in _logical(path, set()):
+        plain &= _JOINT not in text
+        text = text.replace(_JOINT, " ")  # noqa: PLW2901 - the same, without the mark
+        if _INCLUDES.match(text):
+            absent.append((file, number, text))
+        elif match := _INDEX.fullmatch(text):
+            option = "extra-index-url" if match[1].startswith("--extra") else "index-url"
+            if match[2] not in indexes.values():
+                count = sum(name.startswith(option) for name in indexes) + 1
+                indexes[option if count == 1 else f"{option}-{count}"] = _filled(match[2])
+        elif text.startswith("-") and not re.match(r"(?:-e|--editable)\b", text):
+            match = _OPTION.fullmatch(text)
+            options.append((file, number, *((match[1], match[2].strip()) if match else (text, ""))))
+        else:
+            lines.append(_line(file, number, text, constraint=constraint))
+    plain &= not options and all(line.source == "index" for line in lines)
+    return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent))
+
+
+def included(text: str) -> str | None:
+    """What a line includes (-r, -c), as it is written there; None for any other line."""
+    match = _INCLUDE.fullmatch(_without_comment(text))
+    return next(filter(None, match.groups())) if match else None
+
+
+def _line(file: Path, number: int, text: str, *, constraint: bool) -> Line:
+    """A line that asks for a package, by where it is to come from."""
+    hashes = frozenset(re.findall(r"--hash[=\s]sha256:([0-9a-f]{64})", text))
+    bare = re.sub(r"\s+--hash[=\s]\S+", "", text)
+    place = (file, number)
+    if match := _DIRECT.fullmatch(bare):
+        source = _kind(match["where"])
+        name, where = _normal(match["name"]), _filled(match["where"])
+        extras, rest = match["extras"] or "", match["rest"].strip()
+        return Line(*place, name, text, hashes, source, where, extras, rest, constraint)
+    if _ADDRESS.match(bare):
+        where, _, rest = bare.partition(" ")
+        egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)(\[[^\]]*\])?", where)
+        name, extras = (_normal(egg[1]), egg[2] or "") if egg else ("", "")
+        return Line(*place, name, text, hashes, _kind(where), _filled(where), extras, rest.strip(), constraint)
+    if match := re.match(r"(?:-e|--editable)(?:\s+|=)(.*)", bare):
+        inner = _line(file, number, match[1].strip(), constraint=constraint)
+        return Line(*place, inner.name, text, hashes, inner.source, inner.where, inner.extras, inner.rest, constraint)
+    if (found := _FILE.search(bare)) or re.match(r"[./~]|[^\s;<>=!\[]+/", bare):
+        end = found.end() if found else len(bare)
+        return Line(*place, "", text, hashes, "path", bare[:end], "", text[end:].strip(), constraint)
+    match = _NAME.match(bare)
+    return Line(*place, _normal(match[1]) if match else "", text, hashes, constraint=constraint)
+
+
+def _kind(where: str) -> Literal["url", "git", "path"]:
+    if where.startswith("git+"):
+        return "git"
+    return "url" if _ADDRESS.match(where) and not where.startswith("file:") else "path"
+
+
+def _options(said: list[tuple[Path, int, str, str]]) -> Options:
+    values: dict[str, list[str]] = {}
+    others = []
+    for file, number, option, value in said:
+        name = {"-f": "--find-links"}.get(option, option)
+        if name == "--find-links" and value.startswith("file:"):
+            value = unquote(urlsplit(value).path)  # noqa: PLW2901 - the same, as a path
+        if name == "--find-links" and not _ADDRESS.match(value):
+            value = os.path.normpath(file.absolute().parent / value)  # noqa: PLW2901 - the same, made absolute
+        if name in {"--find-links", "--pre", "--no-index", "--no-binary", "--only-binary", "--trusted-host"}:
+            values.setdefault(name, []).append(value)
+        elif name not in {"--prefer-binary", "--require-hashes"}:  # wheels are taken, and hashes checked, in any case
+            others.append((file, number, f"{option} {value}".strip()))
+    return Options(
+        find_links=tuple(dict.fromkeys(map(_filled, values.get("--find-links", ())))),
+        pre="--pre" in values,
+        no_index="--no-index" in values,
+        no_binary=_names(values.get("--no-binary", ())),
+        only_binary=_names(values.get("--only-binary", ())),
+        trusted_hosts=tuple(dict.fromkeys(values.get("--trusted-host", ()))),
+        others=tuple(others),
+    )
+
+
+def _names(texts: list[str] | tuple[str, ...]) -> frozenset[str]:
+    """The names in values of --no-binary, with commas between; `:none:` takes back what was said before it."""
+    found: set[str] = set()
+    for name in (name.strip() for text in texts for name in text.split(",")):
+        if name == ":none:":
+            found.clear()
+        elif name:
+            found.add(name if name == ":all:" else _normal(name))
+    return frozenset(found)
+
+
+def _logical(path: Path, seen: set[Path], *, constraint: bool = False) -> Iterator[tuple[Path, int, str, bool]]:
+    """(file, number, text, constraint) of each line that says something, lines that go on joined, includes in place.
+
+    One that includes what is no file is there as it is.
+    """
+    if path.resolve() in seen:
+        return
+    seen.add(path.resolve())
+    start, whole = 0, ""
+    for number, raw in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+        start = start or number
+        whole += raw
+        if raw.endswith("\\") and not raw.lstrip().startswith("#"):
+            whole = whole[:-1] + _JOINT
+            continue
+        whole = re.sub(rf"{_JOINT}(?=\s*(?:--hash|$))", "", whole)
+        text = _without_comment(whole)
+        if (named := included(text)) and (inner := path.parent / named).is_file():
+            yield from _logical(inner, seen, constraint=constraint or text.startswith(("-c", "--c")))
+        elif text:
+            yield path, start, text, constraint
+        start, whole = 0, ""
+
+
+def _without_comment(text: str) -> str:
+    return re.sub(r"(?:^|\s+)#.*", "", text).strip()
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _filled(address: str) -> str:
+    """With `${NAME}` replaced by the variable, as pip and uv do; one that is not set stays as it is written."""
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match[1], match[0]), address)

@@ -1,0 +1,1 @@
+"""Python packages that no index serves as wheels: files of the project, addresses, repositories, source archives."""

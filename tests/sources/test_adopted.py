@@ -1,0 +1,243 @@
+"""A pylock.toml as the input: its pins are the lock's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from cog_oci.errors import CogError
+from cog_oci.fetch import Fetcher, FetchError
+from cog_oci.indexes import Indexes
+from cog_oci.lock import Lock, Source
+from cog_oci.progress import SILENT
+from cog_oci.resolver.python import Target, resolve
+from cog_oci.sources.adopted import Adopter
+from cog_oci.sources.make import Maker
+from tests.cli.in_process import command
+from tests.cli.test_commands import cache, lock_by_hand, project  # noqa: F401 - fixtures
+from tests.resolver.test_python import NOW, index  # noqa: F401 - a fixture
+from tests.sources.stand_in import Bench, source_archive
+from tests.sources.test_git import git
+
+TARGET = Target((3, 13), "amd64", (2, 41))
+HEAD = 'lock-version = "1.0"\ncreated-by = "someone"\n'
+
+
+def package(name: str, more: str = "", size: str = "size = 5, ", tag: str = "py3-none-any") -> str:
+    url = f"https://files.example/{name}-1.0-{tag}.whl"
+    wheel = f'{{url = "{url}", {size}hashes = {{sha256 = "{"0" * 64}"}}}}'
+    return f'[[packages]]\nname = "{name}"\nversion = "1.0"\n{more}wheels = [{wheel}]\n'
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "pylock.toml"
+
+
+@pytest.fixture
+def adopt(store, tmp_path):
+    """A function that adopts a file of the project in `tmp_path`, and the bench that builds for it."""
+
+    def adopted(file, indexes=Indexes()):
+        maker = Maker(tmp_path, TARGET, store, Fetcher(store), SILENT, adopted.bench)
+        return list(Adopter(indexes, maker).adopt(file).wheels)
+
+    adopted.bench = Bench(store, tmp_path)
+    return adopted
+
+
+def test_pins_are_taken_with_their_index_and_who_asked(file, adopt):
+    file.write_text(
+        HEAD
+        + package("lib", 'index = "https://company.example/simple/"\n')
+        + package("app", 'dependencies = [{name = "lib"}]\n')
+        + package("cog")
+        + package("windows", "marker = \"sys_platform == 'win32'\"\n")
+    )
+
+    app, lib = adopt(file, Indexes({"company": "https://company.example/simple"}))
+
+    assert (app.file, app.sha256, app.size, app.index) == ("app-1.0-py3-none-any.whl", "0" * 64, 5, "default")
+    assert (app.needed_by, lib.needed_by, lib.index) == (("cog.yaml",), ("app",), "company")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("[", CogError, r"pylock\.toml: "),
+        ("", CogError, "lock-version"),
+        (HEAD + "environments = [\"sys_platform == 'win32'\"]\npackages = []\n", CogError, "is not for Python 3.13"),
+        (HEAD + 'requires-python = ">=3.14"\npackages = []\n', CogError, "is not for Python 3.13 on Linux x86_64"),
+        (
+            HEAD + package("app", size="").replace("https://files.example", "ftp://x"),
+            FetchError,
+            "cannot fetch app-1.0",
+        ),
+        (HEAD + package("app", tag="cp313-cp313-win_amd64"), CogError, "app"),
+        (
+            HEAD
+            + '[[packages]]\nname = "app"\n[packages.vcs]\ntype = "hg"\nurl = "https://x.example/a"\ncommit-id = "00"\n',
+            CogError,
+            "app: it comes from hg",
+        ),
+        (
+            HEAD + '[[packages]]\nname = "app"\n[packages.directory]\npath = "lib"\n',
+            CogError,
+            "app: it is the folder lib: build a wheel",
+        ),
+        (
+            HEAD + '[[packages]]\nname = "app"\narchive = {path = "../a-1.zip", hashes = {sha256 = "00"}}\n',
+            CogError,
+            "no file",
+        ),
+    ],
+)
+def test_what_cannot_be_adopted_says_why(file, adopt, text, error, says):
+    file.write_text(text)
+
+    with pytest.raises(error, match=says):
+        adopt(file)
+
+
+def test_a_project_is_locked_from_it_and_no_index_is_asked(project, cache, file, index):  # noqa: F811 - fixtures
+    lock_by_hand(project)
+    (project / "pylock.toml").write_text(HEAD + package("app"))
+    build = {"python_version": "3.13", "python_requirements": "pylock.toml"}
+    (project / "cog.yaml").write_text(json.dumps({"build": build, "run": "run.py:Runner"}))
+    index.asked.clear()
+
+    command("lock", cwd=project)
+
+    assert [wheel.name for wheel in Lock.read(project / "cog.lock").platforms["linux/amd64"].wheels] == ["app"]
+    assert index.asked == []
+
+
+def test_the_dependencies_of_a_pyproject_are_resolved(index, tmp_path):  # noqa: F811 - a fixture
+    file = tmp_path / "pyproject.toml"
+    file.write_text(
+        '[project]\nname = "ours"\nversion = "1"\ndependencies = ["app"]\n\n[tool.x]\ncog = "--hash=sha256:0"\n'
+    )
+
+    app, lib = resolve(file, TARGET, NOW)
+
+    assert (app.needed_by, lib.needed_by) == (("cog.yaml",), ("app",))
+
+
+def test_what_is_no_wheel_is_built(file, adopt, site, tmp_path):
+    repository = tmp_path / "repo"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    (repository / "setup.py").write_text("")
+    (repository / "PKG-INFO").write_text("Metadata-Version: 2.2\nName: ours\nVersion: 2.0\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "x")
+    commit = git(repository, "rev-parse", "HEAD")
+    data = source_archive("only", "1.0")
+    site.pages["/only-1.0.tar.gz"] = data
+    sha256 = hashlib.sha256(data).hexdigest()
+    file.write_text(
+        HEAD
+        + '[[packages]]\nname = "only"\nversion = "1.0"\n'
+        + f'sdist = {{url = "{site.url}/only-1.0.tar.gz", hashes = {{sha256 = "{sha256}"}}}}\n'
+        + '[[packages]]\nname = "ours"\n'
+        + f'vcs = {{type = "git", url = "{repository.as_uri()}", requested-revision = "main", commit-id = "{commit}"}}\n'
+    )
+
+    only, ours = adopt(file)
+
+    assert only.source == Source(index="default", file="only-1.0.tar.gz", sha256=sha256, size=len(data))
+    assert ours.source == Source(url=repository.as_uri(), revision="main", commit=commit)
+    assert (only.version, ours.version, adopt.bench.built) == ("1.0", "2.0", ["only-1.0.tar.gz", "ours"])
+
+
+UV_LOCK = """\
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "app"
+version = "1.0"
+source = {{ registry = "{index}" }}
+dependencies = [
+    {{ name = "lib", marker = "sys_platform == 'linux'" }},
+    {{ name = "windows", marker = "sys_platform == 'win32'" }},
+]
+wheels = [
+    {{ url = "{index}/app-1.0-py3-none-any.whl", hash = "sha256:{hash}", size = 5 }},
+]
+
+[[package]]
+name = "lib"
+version = "1.5"
+source = {{ registry = "{index}" }}
+wheels = [
+    {{ url = "{index}/lib-1.5-cp313-cp313-manylinux_2_17_x86_64.whl", hash = "sha256:{hash}", size = 6 }},
+    {{ url = "{index}/lib-1.5-cp313-cp313-manylinux_2_17_aarch64.whl", hash = "sha256:{hash}", size = 7 }},
+]
+
+[[package]]
+name = "model"
+version = "1"
+source = {{ virtual = "." }}
+dependencies = [
+    {{ name = "app" }},
+]
+
+[package.metadata]
+requires-dist = [{{ name = "app" }}]
+
+[[package]]
+name = "windows"
+version = "1.0"
+source = {{ registry = "{index}" }}
+wheels = [
+    {{ url = "{index}/windows-1.0-py3-none-any.whl", hash = "sha256:{hash}", size = 8 }},
+]
+"""
+PYPROJECT = '[project]\nname = "model"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["app"]\n'
+
+
+@pytest.fixture
+def uv_lock(tmp_path):
+    """A uv.lock in its project, of which no index has anything."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    path = folder / "uv.lock"
+    path.write_text(UV_LOCK.format(index="https://company.example/simple", hash="0" * 64))
+    return path
+
+
+def test_a_uv_lock_is_taken_as_it_is_for_the_target(uv_lock, adopt):
+    app, lib = adopt(uv_lock, Indexes({"company": "https://company.example/simple"}))
+
+    assert (app.version, app.index, app.needed_by, app.size) == ("1.0", "company", ("cog.yaml",), 5)
+    assert (lib.file, lib.needed_by) == ("lib-1.5-cp313-cp313-manylinux_2_17_x86_64.whl", ("app",))
+
+
+def test_a_uv_lock_without_its_project_or_that_is_none_says_so(uv_lock, adopt):
+    (uv_lock.parent / "pyproject.toml").unlink()
+    with pytest.raises(CogError, match=r"uv\.lock: ") as caught:
+        adopt(uv_lock)
+    assert "pyproject.toml" in caught.value.hint
+    uv_lock.write_text("version = [")
+    with pytest.raises(CogError, match=r"uv\.lock: "):
+        adopt(uv_lock)
+
+
+def test_a_project_is_locked_from_a_uv_lock_and_goes_stale_with_it(project, cache, uv_lock, index):  # noqa: F811 - fixtures
+    lock_by_hand(project)
+    for one in (uv_lock, uv_lock.parent / "pyproject.toml"):
+        (project / one.name).write_bytes(one.read_bytes())
+    build = {"python_version": "3.13", "python_requirements": "uv.lock"}
+    (project / "cog.yaml").write_text(json.dumps({"build": build, "run": "run.py:Runner"}))
+    index.asked.clear()
+
+    command("lock", cwd=project)
+
+    assert [wheel.name for wheel in Lock.read(project / "cog.lock").platforms["linux/amd64"].wheels] == ["app", "lib"]
+    assert index.asked == []
+    (project / "pyproject.toml").write_text(PYPROJECT + "\n# changed\n")
+    assert "pyproject.toml has changed" in command("lock", "--check", cwd=project, check=False).stderr
