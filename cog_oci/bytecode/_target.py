@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cog_oci.layers import Compression, Layer
     from cog_oci.layers.bytecode import Compile
-    from cog_oci.lock import Artifact, Deb
+    from cog_oci.lock import Artifact
     from cog_oci.store import Store
 
 __all__ = ["CannotCompileError", "TargetInterpreter", "cannot_compile"]
@@ -40,28 +40,32 @@ class CannotCompileError(CogError):
 
 @dataclass(frozen=True)
 class TargetInterpreter:
-    """The Python of an image: `debs` are its own packages, `base` is the layer that it starts from."""
+    """The Python of an image: `own` are its own packages or archive, `below` the layers that it needs to start.
+
+    `architecture` is OCI's name of the one that it is for.
+    """
 
     python_version: str
     executable: str
-    debs: tuple[Deb, ...]
-    base: Layer
+    architecture: str
+    own: tuple[Artifact, ...]
+    below: tuple[Layer, ...]
     compression: Compression = "gzip"
 
     @property
     def artifacts(self) -> Sequence[Artifact]:
-        """What the base is made from."""
-        return self.base.artifacts
+        """What the layers are made from."""
+        return [artifact for layer in self.below for artifact in layer.artifacts]
 
     @cached_property
     def recipe(self) -> str:
         """By the interpreter's packages alone: no other part of a base decides what it compiles to."""
-        return recipe("interpreter", _VERSION, debs=sorted(deb.sha256 for deb in self.debs))
+        return recipe("interpreter", _VERSION, debs=sorted(one.sha256 for one in self.own))
 
     @property
     def platform(self) -> Platform:
         """What it runs on."""
-        return Platform("linux", self.debs[0].architecture)
+        return Platform("linux", self.architecture)
 
     def check(self) -> None:
         """Raise CannotCompileError when it does not run here."""
@@ -74,8 +78,8 @@ class TargetInterpreter:
         from cog_oci.bytecode._interpreters import started  # noqa: PLC0415 - bytecode that is known starts nothing
 
         self.check()
-        base = realise(self.base, store, compression=self.compression)
-        with started(Image(self.platform, ImageConfig(), (base,)), self.executable, store) as compile_:
+        below = tuple(realise(layer, store, compression=self.compression) for layer in self.below)
+        with started(Image(self.platform, ImageConfig(), below), self.executable, store) as compile_:
             yield compile_
 
 

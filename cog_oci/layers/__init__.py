@@ -11,10 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
-from isal import isal_zlib
-
 from cog_oci.layers import _tar
-from cog_oci.layers._deflate import continued
 from cog_oci.layers._envelope import COMPRESSIONS, Compression, made_by, open_envelope
 from cog_oci.layers._gzip import SMALL, Members
 from cog_oci.layers._hashing import Hasher
@@ -33,10 +30,23 @@ if TYPE_CHECKING:
     from cog_oci.progress import Progress
     from cog_oci.store import Incoming, Store
 
-__all__ = ["COMPRESSIONS", "Compression", "Layer", "made_by", "realise", "recipe", "remembered", "render"]
+__all__ = [
+    "COMPRESSIONS",
+    "Compression",
+    "Layer",
+    "blob_key",
+    "kept",
+    "made_by",
+    "realise",
+    "recipe",
+    "remembered",
+    "render",
+    "rendering_key",
+]
 
 _TAR_VERSION = 1
 _CHUNK = 1 << 20
+_AHEAD = 64 << 20  # bytes of large contents that may be inflated before their turn: another core does it meanwhile
 
 
 class Layer(Protocol):
@@ -71,19 +81,27 @@ def realise(layer: Layer, store: Store, progress: Progress = SILENT, compression
     """The layer as a blob in the store: made now, or remembered from when it was made."""
     known = remembered(layer, store, compression)
     if known is None:
-        with store.claim(_key(layer, compression)):
+        with store.claim(blob_key(layer, compression)):
             known = remembered(layer, store, compression)
             if known is None:
                 known = _make(layer, store, progress, _chosen(layer, compression))
-                store.remember(_key(layer, compression), known)
+                store.remember(blob_key(layer, compression), known)
     return known
 
 
 def remembered(layer: Layer, store: Store, compression: Compression = "gzip") -> LayerBlob | None:
     """The layer, if the store has it: nothing is made, and no artifact is needed."""
-    known = store.layer(_key(layer, compression))
+    if (as_it_is := kept(layer)) is not None:
+        return as_it_is if store.has(as_it_is.descriptor.digest, as_it_is.descriptor.size) else None
+    known = store.layer(blob_key(layer, compression))
     # A name is for people and no part of a recipe: what the store remembers must not reach an image's history.
     return known and replace(known, name=layer.name)
+
+
+def kept(layer: Layer) -> LayerBlob | None:
+    """The blob that a layer is, where it is somebody else's and never made here: a kind says so with `blob`."""
+    blob: LayerBlob | None = getattr(layer, "blob", None)
+    return blob
 
 
 def render(
@@ -108,14 +126,21 @@ def _chosen(layer: Layer, compression: Compression) -> Compression:
     return own
 
 
-def _key(layer: Layer, compression: Compression) -> str:
-    return recipe("envelope", _TAR_VERSION, envelope=made_by(_chosen(layer, compression)), layer=layer.recipe)
+def blob_key(layer: Layer, compression: Compression = "gzip") -> str:
+    """What stores and caches know this rendering of the layer by."""
+    return rendering_key(layer.recipe, made_by(_chosen(layer, compression)))
+
+
+def rendering_key(of: str, envelope: str) -> str:
+    """64 hex digits over a layer's recipe and what made its envelope (`made_by`)."""
+    return recipe("envelope", _TAR_VERSION, envelope=envelope, layer=of)
 
 
 def _make(layer: Layer, store: Store, progress: Progress, compression: Compression) -> LayerBlob:
     with layer.open(store) as unordered, store.incoming() as incoming, _Writer(incoming, compression) as writer:
         entries = _tar.in_order(unordered)
         with progress.task(f"layer {layer.name}", sum(entry.size for entry in entries)) as task:
+            writer.foresee(entries)
             for entry in entries:
                 writer.add(entry)
                 task.advance(entry.size)
@@ -134,7 +159,8 @@ class _Writer:
         self._padding = b""
 
     def __enter__(self) -> Self:
-        self._diff = self._stack.enter_context(Hasher())
+        write = self._sink.write if self._compression == "none" else None
+        self._diff = self._stack.enter_context(Hasher(write, _AHEAD))
         self._envelope: Envelope = self._stack.enter_context(open_envelope(self._compression, self._sink))
         return self
 
@@ -147,8 +173,14 @@ class _Writer:
         self._diff.update(data)
         self._envelope.plain(data)
 
+    def foresee(self, entries: Sequence[Entry]) -> None:
+        """All that is going to be added, in that order: large contents are inflated while small ones are looked at."""
+        for entry in entries:
+            if entry.content is not None and self._inflated_beside(entry.content):
+                self._diff.foresee(entry.content.chunks())
+
     def add(self, entry: Entry) -> None:
-        """The next entry, in the order of a tar."""
+        """The next entry, in the order of a tar and as it was foreseen."""
         self.plain(self._padding + _tar.header(entry))
         size = entry.size
         self._padding = _tar.padding(size)
@@ -157,6 +189,8 @@ class _Writer:
         deflated = entry.content.deflated()
         if deflated is not None and isinstance(self._envelope, Members):
             self._transplant(entry.content, deflated, self._envelope)
+        elif self._inflated_beside(entry.content):
+            self._diff.follow(size)
         else:
             for chunk in entry.content.chunks():
                 self.plain(chunk)
@@ -166,14 +200,19 @@ class _Writer:
         self.plain(self._padding + _tar.END)
 
     def _transplant(self, content: Content, deflated: Deflated, members: Members) -> None:
-        joined = continued(deflated.read(), content.size) if content.size <= SMALL else None
-        if joined is not None and isal_zlib.crc32(joined[1]) == deflated.crc32:
-            self._diff.update(joined[1])
-            members.join(*joined)
-            return
-        self._diff.follow(content.chunks(), content.size)
-        members.transplant(deflated, content.size)
+        inflated = members.transplant(deflated, content.size)
+        if inflated is not None:
+            self._diff.update(inflated)
+        elif self._inflated_beside(content):
+            self._diff.follow(content.size)
+        else:
+            for chunk in content.chunks():
+                self._diff.update(chunk)
+
+    def _inflated_beside(self, content: Content) -> bool:
+        """Whether only the diff ID needs the bytes of this content, and they are enough to be worth another thread."""
+        return content.size > SMALL and self._compression != "zstd" and content.deflated() is not None
 
     def close(self, name: str) -> LayerBlob:
         diff_id = DiffID("sha256:" + self._diff.hexdigest())
-        return LayerBlob(name, diff_id, self._envelope.close(diff_id), self._diff.size)
+        return LayerBlob(name, diff_id, self._envelope.close(diff_id, self._diff.size), self._diff.size)

@@ -11,7 +11,7 @@ from cog_oci.layers._scripts import check
 from cog_oci.layers._unpack import linked, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from cog_oci.layers._tar import Entry
     from cog_oci.layers._unpack import Owned, Unpacking
@@ -23,31 +23,42 @@ __all__ = ["configured", "unconfigured"]
 
 @contextmanager
 def configured(
-    debs: Sequence[Deb], below: Sequence[Deb], apart: Sequence[Deb], store: Store, unpacking: Unpacking
+    debs: Sequence[Deb],
+    below: Sequence[Deb],
+    apart: Sequence[Deb],
+    store: Store,
+    unpacking: Unpacking,
+    without: Collection[str] = (),
 ) -> Iterator[Iterable[Entry]]:
     """The files of `debs`, and the effects of all packages that differ from those of the packages `below` alone.
 
-    The files of the debs `apart` are in layers of their own, between the two; their effects are here.
+    The files of the debs `apart` are in layers of their own, between the two; their effects are here. Scripts of
+    packages `without` them do nothing.
     """
     with unpacking.open((*below, *apart, *debs), store) as unpacked:
         for one in unpacked:
-            check(one.package)
+            if one.package.name not in without:
+                check(one.package)
         under, own = unpacked[: len(below)], unpacked[len(below) :]
         elsewhere = merge(own[: len(apart)])
         before = merge(under)
         after = merge(own, before)
-        known = effects(before, under) if under else {}
-        added = {path: entry for path, entry in effects(after, unpacked).items() if known.get(path) != entry}
+        known = effects(before, under, without) if under else {}
+        every = effects(after, unpacked, without)
+        added = {path: entry for path, entry in every.items() if known.get(path) != entry}
         there = {path: owned.entry for path, owned in (before | elsewhere).items()}
         new = {path: owned.entry for path, owned in after.items() if there.get(path) != owned.entry}
         yield linked({**_directories(new | added, after, known), **new, **added}.values())
 
 
 @contextmanager
-def unconfigured(deb: Deb, store: Store, unpacking: Unpacking) -> Iterator[Iterable[Entry]]:
+def unconfigured(
+    deb: Deb, store: Store, unpacking: Unpacking, without: Collection[str] = ()
+) -> Iterator[Iterable[Entry]]:
     """The files of one deb, and nothing else."""
     with unpacking.open((deb,), store) as unpacked:
-        check(unpacked[0].package)
+        if deb.name not in without:
+            check(unpacked[0].package)
         yield linked(owned.entry for owned in merge(unpacked).values())
 
 

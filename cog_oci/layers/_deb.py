@@ -33,6 +33,8 @@ _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER = 60
 _CONTROL_LIMIT = 64 << 20
 _SLACK = 64 << 20
+_LARGEST = 64 << 30  # unpacked; the largest package of CUDA has some 5 GB
+_SIZE = re.compile(rb"[0-9]{1,10} *")
 _WINDOW = 128 << 20  # what `zstd --ultra --long=27` needs, the most that dpkg-deb writes
 _DAMAGED = (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError, TarError)
 
@@ -119,11 +121,13 @@ def read_package(path: Path, deb: str) -> Package:
         data = _decompress(*_find(file, "control.tar")).read(_CONTROL_LIMIT + 1)
         if len(data) > _CONTROL_LIMIT:
             raise DamagedDebError(deb, f"its control.tar has more than {_CONTROL_LIMIT >> 20} MB")
-        files = {
-            member.path.removeprefix("./"): ControlFile(data[member.offset : member.offset + member.size], member.mode)
-            for member in members(lambda offset, size: data[offset : offset + size])
-            if member.kind == "file"
-        }
+        files: dict[str, ControlFile] = {}
+        for member in members(lambda offset, size: data[offset : offset + size]):
+            name = member.path.removeprefix("./")
+            if name in files:
+                raise TarError(f"has {name} twice")
+            if member.kind == "file":
+                files[name] = ControlFile(data[member.offset : member.offset + member.size], member.mode)
     package = Package(deb, files)
     if "control" not in files or not {"Package", "Version", "Architecture"} <= package.fields.keys():
         raise DamagedDebError(deb, "it does not say its name, version and architecture")
@@ -197,7 +201,7 @@ def _safe(path: str, deb: str) -> str:
 def _limit(package: Package) -> int:
     """Bytes: Installed-Size is in KiB and an estimate (Policy 5.6.20)."""
     stated = package.fields.get("Installed-Size", "0")
-    return (int(stated) << 10) * 4 + _SLACK if stated.isascii() and stated.isdigit() else _SLACK
+    return min((int(stated) << 10) * 4 + _SLACK, _LARGEST) if re.fullmatch("[0-9]{1,12}", stated) else _SLACK
 
 
 def _spool(source: IO[bytes], spool: IO[bytes], limit: int, deb: str) -> int:
@@ -212,19 +216,29 @@ def _spool(source: IO[bytes], spool: IO[bytes], limit: int, deb: str) -> int:
 
 
 def _find(file: IO[bytes], prefix: str) -> tuple[str, _Region]:
-    """A member of the ar archive by the beginning of its name (ar(5); names are never long in a deb)."""
+    """The member of the ar archive whose name begins like this (ar(5); names are never long in a deb).
+
+    One that is there twice is refused: dpkg would take one, and somebody else the other.
+    """
+    found = None
     if file.read(len(_AR_MAGIC)) != _AR_MAGIC:
         raise TarError("cannot be found: the file is no ar archive")
     while len(header := file.read(_AR_HEADER)) == _AR_HEADER and header.endswith(b"`\n"):
         name = header[:16].decode("ascii", "replace").rstrip(" ").rstrip("/")
+        if not _SIZE.fullmatch(header[48:58]):
+            raise TarError("cannot be found: a member of the ar archive has no size")
         size = int(header[48:58])
         start = file.tell()
         if name.startswith(prefix):
-            return name, _Region(file, start, size)
+            if found is not None:
+                raise TarError("is there twice")
+            found = name, _Region(file, start, size)
         if name == "debian-binary" and not file.read(size).startswith(b"2."):
             raise TarError("is in a format of the future")
         file.seek(start + size + size % 2)
-    raise TarError("is missing")
+    if found is None:
+        raise TarError("is missing")
+    return found
 
 
 class _Region(io.RawIOBase):

@@ -7,46 +7,74 @@ travels. The bytes depend on the input and on nothing else.
 
 from __future__ import annotations
 
+import os
 import re
-from functools import cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from isal import isal_zlib
+import deflate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["END", "Headers", "continued"]
 
 END = b"\x03\x00"
 """An empty final block, byte-aligned."""
 
+Bits = tuple[int, int]
+"""Codes as a number, the first of them in its highest bits, and how many bits they are."""
+
 _BLOCK = 512  # bytes of a tar block (POSIX ustar)
 _WINDOW = 32768  # how far back a match may reach (§3.2.5)
 _LONGEST = 258
-_ALIGNED = "000"  # a stored block's header; what follows it starts at the next byte (§3.2.4)
 _EMPTY = b"\x00\x00\xff\xff"  # length 0 and its complement
-_SAME = re.compile(rb"\0{4,}")  # shorter runs cost more as a match than as literals
-_VARYING = ((0, 100), (124, 136), (148, 156), (345, 500))  # name, size, checksum, prefix in a header (POSIX ustar)
-_CONSTANT = ((100, 124), (136, 148), (156, 345))  # what is between them, and then zeros
-_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
+_WORTH = 4  # bytes: what is shorter costs more as a match than as literals
+_SAME = re.compile(rb"\0{4,}")
+_SEAL = os.urandom(16)
+"""What comes out behind a content only when its stream was read to the very end: no stream can hold it on purpose."""
+_SEALED = b"\x01" + len(_SEAL).to_bytes(2, "little") + (len(_SEAL) ^ 0xFFFF).to_bytes(2, "little") + _SEAL
+"""The same as a final stored block (§3.2.4)."""
 
 
-def _code(symbol: int) -> str:
-    """The fixed code of a literal or length symbol, its bits in the order of the stream."""
+_CHECKSUM = (1 << 64) - 1
+"""Of the 32 bytes from a header's size to its checksum, as a number: the last eight."""
+_SIZE = 168
+"""Of the same, how many bits come after the digits of the size."""
+_TIME = (1 << _SIZE) - 1 ^ _CHECKSUM
+"""Of the same, what is between the two."""
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""A stream's bytes fill from the lowest bit (§3.1.1)."""
+
+
+def _code(symbol: int) -> Bits:
+    """The fixed code of a literal or length symbol."""
     if symbol < 144:
-        return f"{0b00110000 + symbol:08b}"
+        return 0b00110000 + symbol, 8
     if symbol < 256:
-        return f"{0b110010000 + symbol - 144:09b}"
+        return 0b110010000 + symbol - 144, 9
     if symbol < 280:
-        return f"{symbol - 256:07b}"
-    return f"{0b11000000 + symbol - 280:08b}"
+        return symbol - 256, 7
+    return 0b11000000 + symbol - 280, 8
 
 
-def _with_extra(code: str, value: int, bits: int) -> str:
+def _joined(parts: Iterable[Bits]) -> Bits:
+    value, size = 0, 0
+    for more, bits in parts:
+        value = value << bits | more
+        size += bits
+    return value, size
+
+
+def _with_extra(code: Bits, value: int, bits: int) -> Bits:
     """A code and its extra bits: these come least significant first."""
-    return code + f"{value:0{bits}b}"[::-1] if bits else code
+    return _joined((code, (int(f"{value:0{bits}b}"[::-1], 2), bits))) if bits else code
 
 
-def _lengths() -> list[str]:
+def _lengths() -> list[Bits]:
     """The code of each match length, by length."""
-    table = [""] * (_LONGEST + 1)
+    table = [(0, 0)] * (_LONGEST + 1)
     length = 3
     for symbol in range(257, 285):
         bits = max(0, (symbol - 261) // 4)
@@ -59,87 +87,136 @@ def _lengths() -> list[str]:
 
 
 _LITERAL = [_code(symbol) for symbol in range(256)]
-_TEXT = dict(enumerate(_LITERAL))
+_SHORT = bytes(0b00110000 + symbol & 0xFF for symbol in range(256))
+"""The codes of the literals below 144: a byte each."""
 _LENGTH = _lengths()
-_STOP = _code(256)
+_STOP = 7  # bits, all zero: the end of a block
+_ALIGNED = 3  # bits, all zero: a stored block's header; what follows it starts at the next byte (§3.2.4)
 
 
 @cache
-def _distance(distance: int) -> str:
+def _distance(distance: int) -> Bits:
     """The code of a distance from 1 to 32768."""
     if distance <= 4:
-        return f"{distance - 1:05b}"
+        return distance - 1, 5
     bits = (distance - 1).bit_length() - 2
     symbol = 2 * bits + 2 + ((distance - 1) >> bits & 1)
-    return _with_extra(f"{symbol:05b}", (distance - 1) & ((1 << bits) - 1), bits)
+    return _with_extra((symbol, 5), (distance - 1) & ((1 << bits) - 1), bits)
 
 
-def _match(length: int, distance: str) -> str:
-    """A match of any length of at least 3, given the distance's code; no rest of 1 or 2 is left over."""
-    if length <= _LONGEST:
-        return _LENGTH[length] + distance
-    out: list[str] = []
+def _steps(length: int) -> list[Bits]:
+    """The codes of the lengths that a match of up to a block is made of; no rest of 1 or 2 is left over."""
+    out: list[Bits] = []
     while length > _LONGEST:
         step = _LONGEST if length - _LONGEST >= 3 else _LONGEST - 3
-        out += (_LENGTH[step], distance)
+        out.append(_LENGTH[step])
         length -= step
-    return "".join((*out, _LENGTH[length], distance))
+    return [*out, _LENGTH[length]]
+
+
+_STEPS = [_steps(length) for length in range(_BLOCK + 1)]
+
+
+def _match(length: int, distance: Bits) -> Bits:
+    """A match of any length from 3 to a block, given the distance's code."""
+    back, width = distance
+    if length <= _LONGEST:
+        code, bits = _LENGTH[length]
+        return code << width | back, bits + width
+    value, size = 0, 0
+    for code, bits in _STEPS[length]:
+        value = (value << bits | code) << width | back
+        size += bits + width
+    return value, size
 
 
 _ONE_BACK = _distance(1)
+_RUN = b"\0\0\0\0"
 
 
-def _fresh(data: bytes) -> str:
+def _literals(data: bytes) -> Bits:
+    """As they are."""
+    if data.isascii():
+        return int.from_bytes(data.translate(_SHORT), "big"), 8 * len(data)
+    return _joined(_LITERAL[byte] for byte in data)
+
+
+def _fresh(data: bytes) -> Bits:
     """Literals, and runs of zeros as matches with the zero before them."""
-    if b"\0\0\0\0" not in data:
-        return data.decode("latin-1").translate(_TEXT)
-    out: list[str] = []
+    if _RUN not in data:
+        return _literals(data)
+    parts: list[Bits] = []
     at = 0
     for run in _SAME.finditer(data):
         start, stop = run.span()
-        out += [_LITERAL[byte] for byte in data[at : start + 1]]
-        out.append(_match(stop - start - 1, _ONE_BACK))
+        parts.append(_literals(data[at : start + 1]))
+        parts.append(_match(stop - start - 1, _ONE_BACK))
         at = stop
-    out += [_LITERAL[byte] for byte in data[at:]]
-    return "".join(out)
+    parts.append(_literals(data[at:]))
+    return _joined(parts)
 
 
-def _like(block: bytes, before: bytes, distance: int) -> str:
+_padding = lru_cache(_BLOCK)(_fresh)
+"""The same for what pads a content to whole blocks: there are not many."""
+
+
+def _like(block: bytes, before: bytes, distance: int) -> Bits:
     """A block as matches with the one that lies `distance` bytes back, and what differs."""
     back = _distance(distance)
-    if all(block[start:stop] == before[start:stop] for start, stop in _CONSTANT):
-        return _like_another_file(block, before, back)
-    difference = int.from_bytes(block) ^ int.from_bytes(before)
-    out: list[str] = []
-    at = 0
-    for run in _SAME.finditer(difference.to_bytes(len(block))):
-        start, stop = run.span()
-        out += (_fresh(block[at:start]), _match(stop - start, back))
-        at = stop
-    out.append(_fresh(block[at:]))
-    return "".join(out)
-
-
-def _like_another_file(block: bytes, before: bytes, back: str) -> str:
-    """What `_like` does, for the header that nearly all are: only name, prefix, size and checksum may differ.
-
-    Of each of these fields the part up to the first difference is matched, and the rest is written.
-    """
-    out: list[str] = []
+    changes = _changed_fields(block, before)
+    if changes is None:
+        differs = (int.from_bytes(block, "big") ^ int.from_bytes(before, "big")).to_bytes(_BLOCK, "big")
+        changes = _between_runs(differs)
+    value, size = 0, 0
     at = 0  # from where on the block is not yet written
-    for start, stop in _VARYING:
-        new, old = block[start:stop], before[start:stop]
-        if new == old:
-            continue
-        first = stop - ((int.from_bytes(new) ^ int.from_bytes(old)).bit_length() + 7) // 8
-        last = start + max(len(new.rstrip(b"\0")), len(old.rstrip(b"\0")))
-        if first - at >= 4:
-            out += (_match(first - at, back), _fresh(block[first:last]))
-        else:
-            out.append(_fresh(block[at:last]))
+    for first, last in changes:
+        if first - at >= _WORTH:
+            more, bits = _match(first - at, back)
+            value, size = value << bits | more, size + bits
+            at = first
+        piece = block[at:last]
+        more, bits = _fresh(piece) if _RUN in piece else _literals(piece)
+        value, size = value << bits | more, size + bits
         at = last
-    out.append(_match(_BLOCK - at, back))
-    return "".join(out)
+    if at < _BLOCK:
+        more, bits = _match(_BLOCK - at, back)
+        value, size = value << bits | more, size + bits
+    return value, size
+
+
+def _between_runs(differs: bytes) -> list[tuple[int, int]]:
+    """From where to where something differs, or what is the same is too short for a match."""
+    ends = [0]
+    for run in _SAME.finditer(differs):
+        ends += run.span()
+    ends.append(_BLOCK)
+    return [(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True) if first < last]
+
+
+def _changed_fields(block: bytes, before: bytes) -> list[tuple[int, int]] | None:
+    """For a header like the one before but for name, prefix, size and checksum: where these begin and end to differ.
+
+    From the first difference to the end of a field's text, as what follows that is written in as few bits. None for
+    any other block.
+    """
+    if block[156:345] != before[156:345] or block[100:124] != before[100:124] or block[500:] != before[500:]:
+        return None
+    numbers = int.from_bytes(block[124:156], "big") ^ int.from_bytes(before[124:156], "big")
+    if numbers & _TIME:
+        return None
+    changes: list[tuple[int, int]] = []
+    if name := int.from_bytes(block[:100], "big") ^ int.from_bytes(before[:100], "big"):
+        text = max(len(block[:100].rstrip(b"\0")), len(before[:100].rstrip(b"\0")))
+        changes.append((100 - (name.bit_length() + 7 >> 3), text))
+    if size := numbers >> _SIZE:
+        changes.append((135 - (size.bit_length() + 7 >> 3), 135))
+    if checksum := numbers & _CHECKSUM:
+        changes.append((156 - (checksum.bit_length() + 7 >> 3), 156))
+    if block[345:500] != before[345:500]:
+        prefix = int.from_bytes(block[345:500], "big") ^ int.from_bytes(before[345:500], "big")
+        text = max(len(block[345:500].rstrip(b"\0")), len(before[345:500].rstrip(b"\0")))
+        changes.append((500 - (prefix.bit_length() + 7 >> 3), 345 + text))
+    return changes
 
 
 class Headers:
@@ -152,43 +229,44 @@ class Headers:
     def block(self, data: bytes, *, final: bool = False) -> bytes:
         """A whole block with `data`: padding, then headers. Unless it is the last of the stream, it ends on a byte."""
         lead = len(data) % _BLOCK
-        out = ["1" if final else "0", "10", _fresh(data[:lead])]
+        value, size = _padding(data[:lead])
+        value |= (0b110 if final else 0b010) << size
         self._since += lead
         for at in range(lead, len(data), _BLOCK):
             block = data[at : at + _BLOCK]
             distance = self._since + _BLOCK
             near = self._before is not None and distance <= _WINDOW
-            out.append(_like(block, self._before, distance) if near and self._before else _fresh(block))
+            more, bits = _like(block, self._before, distance) if near and self._before else _fresh(block)
+            value, size = value << bits | more, size + bits
             self._before, self._since = block, 0
-        out.append(_STOP)
-        if not final:
-            out.append(_ALIGNED)
-        bits = "".join(out)
-        return int(bits[::-1], 2).to_bytes((len(bits) + 7) // 8, "little") + (b"" if final else _EMPTY)
+        end = 3 + size + _STOP + (0 if final else _ALIGNED)
+        length = end + 7 >> 3
+        stream = (value << 8 * length - 3 - size).to_bytes(length, "big").translate(_REVERSED)
+        return stream if final else stream + _EMPTY
 
     def skip(self, size: int) -> None:
         """`size` bytes of content came after the last block."""
         self._since += size
 
 
-def continued(stream: bytes | memoryview, size: int) -> tuple[bytes, bytes] | None:
+def continued(stream: bytes, size: int) -> tuple[bytes, memoryview] | None:
     """A deflate stream of one block, changed so that more blocks may follow it at the next byte, and its `size` bytes.
 
     None where it cannot be. The block's mark of being the last is its first bit (§3.2.3). Where in its last byte it
     ends is not known without decoding it, but only two cases differ: three bits or more are left over there, enough for
-    the header of an empty stored block, or fewer. Inflating the result tells which it is, and proves where it ends.
+    the header of an empty stored block, or fewer. Inflating the result, with a seal behind it, tells which it is, and
+    proves where it ends.
     """
-    if not stream[0] & 1:
+    if not stream or not stream[0] & 1:
         return None
-    body = bytearray(stream)
-    body[0] &= 0xFE
+    body = bytes((stream[0] & 0xFE,)) + stream[1:]
     tails = (b"\x00" + _EMPTY, _EMPTY)
     for tail in tails if body[-1] >> 5 else reversed(tails):  # the likely case first: what is left over is zero
-        inflate = isal_zlib.decompressobj(-15)
+        joined = body + tail
         try:
-            content = inflate.decompress(body + tail + END, size + 1)
-        except _ERROR:
+            content = memoryview(deflate.deflate_decompress(joined + _SEALED, size + len(_SEAL)))
+        except deflate.DeflateError:
             continue
-        if inflate.eof and not inflate.unused_data and len(content) == size:
-            return bytes(body + tail), content
+        if content[size:] == _SEAL:
+            return joined, content[:size]
     return None

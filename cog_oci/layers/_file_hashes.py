@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cog_oci.store import Store
 
 __all__ = ["FileHashes"]
@@ -62,14 +62,12 @@ class FileHashes:
             "files": {name: [*state, digest] for name, (state, digest) in self._seen.items()},
         }
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._memory.parent, delete=False, encoding="ascii") as file:
-            try:
-                json.dump(document, file)
-                file.close()
-                Path(file.name).replace(self._memory)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        unfinished = self._memory.with_suffix(f".{os.getpid()}")
+        try:
+            unfinished.write_bytes(json.dumps(document).encode())
+            unfinished.replace(self._memory)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _state(descriptor: int) -> _State:

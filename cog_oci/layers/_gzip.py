@@ -8,18 +8,16 @@ that of ISA-L or of a host's zlib, is the same on every processor (docs/adr/0003
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import deflate
-from isal import isal_zlib
 
-from cog_oci.layers._deflate import Headers
+from cog_oci.layers._tar import Deflated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cog_oci.layers._tar import Deflated
+    from cog_oci.layers._hashing import Hasher
 
 __all__ = ["MADE_BY", "SMALL", "Members"]
 
@@ -34,16 +32,21 @@ _HEAD = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))  # no name, no time, no fl
 MADE_BY = f"gzip:2:libdeflate-{deflate.__version__}/{_LEVEL}/{_MEMBER}/{SMALL}"
 
 
-class Members:
-    """Writes members; compresses on every thread of `pool`, with the same bytes on any number."""
+class Submit(Protocol):
+    """How a function is called beside the caller, and what gives its answer when it is asked for."""
 
-    def __init__(self, write: Callable[[bytes | memoryview], None], pool: ThreadPoolExecutor) -> None:
-        self._write = write
-        self._pool = pool
+    def __call__(self, make: Callable[[bytes], bytes], data: bytes) -> Callable[[], bytes]: ...
+
+
+class Members:
+    """Writes members; compresses beside the caller as `submit` does, with the same bytes on any number of threads."""
+
+    def __init__(self, written: Hasher, submit: Submit) -> None:
+        self._written = written
+        self._submit = submit
         self._pending = bytearray()
         self._shared: _Shared | None = None
-        self._queue: deque[Future[bytes] | bytes | memoryview] = deque()
-        self._any = False
+        self._queue: deque[Callable[[], bytes] | Deflated | bytes] = deque()
 
     def plain(self, data: bytes | memoryview) -> None:
         """Collect up to a member's worth, then compress it beside the caller."""
@@ -58,88 +61,101 @@ class Members:
             if len(self._pending) == _MEMBER:
                 self._flush()
 
-    def transplant(self, piece: Deflated, size: int) -> None:
-        """Bytes of the tar whose deflate stream exists: a member of its own, ten bytes before, eight after."""
-        self._flush()
-        self._queue.append(_HEAD)
-        for data in piece.slices():
-            self._queue.append(data)
-            self._drain(_IN_FLIGHT)
-        self._queue.append(_tail(piece.crc32, size))
+    def transplant(self, piece: Deflated, size: int) -> memoryview | None:
+        """Bytes of the tar whose deflate stream exists. Those bytes, where they had to be inflated, else None.
 
-    def join(self, stream: bytes, content: bytes) -> None:
-        """Bytes of the tar with a stream that more may follow, as `continued` makes it: one member holds many."""
+        A small content is joined to the headers around it where its stream allows; any other has a member of its own,
+        ten bytes before, eight after.
+        """
+        if size <= SMALL:
+            from cog_oci.layers._deflate import continued  # noqa: PLC0415 - its tables are for layers of wheels
+
+            joined = continued(piece.read(), size)
+            if joined is not None and deflate.crc32(joined[1]) == piece.crc32:
+                self._join(*joined)
+                return joined[1]
+        self._flush()
+        self._queue += (_HEAD, piece, _tail(piece.crc32, size))
+        self._drain(_IN_FLIGHT)
+        return None
+
+    def _join(self, stream: bytes, content: memoryview) -> None:
+        """A stream that more may follow, as `continued` makes it: one member holds many."""
         if len(self._pending) > _BETWEEN:
             self._flush()
         if self._shared is None:
             self._shared = _Shared()
-        self._shared.headers(bytes(self._pending))
-        self._shared.content(stream, content)
+        self._shared.add(bytes(self._pending), stream, content)
         self._pending.clear()
         if self._shared.size >= _MEMBER:
             self._flush()
 
     def finish(self) -> None:
         """Everything is written when this returns."""
-        self._flush()
+        rest = self._end_shared()
+        if rest:
+            self._queue.append(_member(rest))
         self._drain(0)
-        if not self._any:
-            self._write(_member(b""))  # no bytes at all would be no gzip file
+        if not self._written.size:
+            self._written.update(_member(b""))  # no bytes at all would be no gzip file
 
     def _flush(self) -> None:
-        """End the member that is shared: with what is pending, if that is headers; else a member follows for that."""
+        rest = self._end_shared()
+        if rest:
+            self._queue.append(self._submit(_member, rest))
+        self._drain(_IN_FLIGHT)
+
+    def _end_shared(self) -> bytes:
+        """End the member that is shared, with what is pending if that is headers; what is left is a member to make."""
         pending = bytes(self._pending)
         self._pending.clear()
-        if self._shared is not None:
-            headers = pending if len(pending) <= _BETWEEN else b""
-            self._queue.append(self._shared.end(headers))
-            self._shared = None
-            pending = pending[len(headers) :]
-        if pending:
-            self._queue.append(self._pool.submit(_member, pending))
-        self._drain(_IN_FLIGHT)
+        if self._shared is None:
+            return pending
+        headers = pending if len(pending) <= _BETWEEN else b""
+        self._queue.append(self._shared.end(headers))
+        self._shared = None
+        return pending[len(headers) :]
 
     def _drain(self, leave: int) -> None:
         while len(self._queue) > leave:
             piece = self._queue.popleft()
-            self._any = True
-            self._write(piece.result() if isinstance(piece, Future) else piece)
+            if isinstance(piece, Deflated):
+                self._written.foresee(piece.slices())
+                self._written.follow(piece.size)
+            else:
+                self._written.update(piece() if callable(piece) else piece)
 
 
 class _Shared:
     """One member with several contents and the headers between them."""
 
     def __init__(self) -> None:
+        from cog_oci.layers._deflate import Headers  # noqa: PLC0415 - its tables are for layers of wheels
+
         self._between = Headers()
         self._out = bytearray(_HEAD)
         self._crc = 0
-        self._plain = 0
-
-    @property
-    def size(self) -> int:
+        self.size = 0
         """Bytes of tar so far."""
-        return self._plain
 
-    def headers(self, data: bytes) -> None:
-        if data:
-            self._add(self._between.block(data), data)
-
-    def content(self, stream: bytes, content: bytes) -> None:
-        self._add(stream, content)
+    def add(self, headers: bytes, stream: bytes, content: memoryview) -> None:
+        """A content, as `stream` that more may follow, after headers or nothing."""
+        if headers:
+            self._out += self._between.block(headers)
+        self._out += stream
         self._between.skip(len(content))
+        self._crc = deflate.crc32(content, deflate.crc32(headers, self._crc))
+        self.size += len(headers) + len(content)
 
     def end(self, headers: bytes) -> bytes:
-        self._add(self._between.block(headers, final=True), headers)
-        return bytes(self._out + _tail(self._crc, self._plain))
-
-    def _add(self, stream: bytes, plain: bytes) -> None:
-        self._out += stream
-        self._crc = isal_zlib.crc32(plain, self._crc)
-        self._plain += len(plain)
+        """The whole member, given the headers that are its last bytes."""
+        self._out += self._between.block(headers, final=True)
+        crc = deflate.crc32(headers, self._crc)
+        return bytes(self._out + _tail(crc, self.size + len(headers)))
 
 
 def _member(data: bytes) -> bytes:
-    return b"".join((_HEAD, deflate.deflate_compress(data, _LEVEL), _tail(isal_zlib.crc32(data), len(data))))
+    return b"".join((_HEAD, deflate.deflate_compress(data, _LEVEL), _tail(deflate.crc32(data), len(data))))
 
 
 def _tail(crc32: int, size: int) -> bytes:

@@ -1,7 +1,7 @@
 """Wheels installed without pip: PEP 427 by `installer`, into entries of a layer instead of a folder.
 
-`installer` decides what goes where, writes scripts and RECORD; nothing is unpacked to disk, and what lies deflated in
-the wheel stays deflated.
+`installer` decides what goes where, writes scripts and RECORD, but for the files that only stay where they are: a large
+wheel has ten thousand. Nothing is unpacked to disk, and what lies deflated in the wheel stays deflated.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from installer import install
 from installer.destinations import WheelDestination
-from installer.records import Hash, RecordEntry, parse_record_file
+from installer.exceptions import InvalidWheelSource
+from installer.records import Hash, InvalidRecordEntry, RecordEntry, parse_record_file
 from installer.scripts import Script
 from installer.sources import WheelSource
-from installer.utils import Scheme, fix_shebang, parse_wheel_filename
+from installer.utils import SCHEME_NAMES, Scheme, fix_shebang, parse_wheel_filename
 
 from cog_oci.errors import CogError
 from cog_oci.layers._tar import Bytes, Entry
@@ -53,7 +54,10 @@ class FileConflictError(CogError):
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Where wheels go: a folder for each scheme key of PEP 427, and the interpreter that scripts name."""
+    """Where wheels go: a folder for each scheme key of PEP 427, and the interpreter that scripts name.
+
+    `purelib` and `platlib` are one folder: what a wheel has besides metadata and `.data` goes there, whatever it says.
+    """
 
     schemes: Mapping[str, str]
     executable: str
@@ -97,9 +101,13 @@ def install_wheels(wheels: Iterable[Wheel], prefix: Prefix, store: Store) -> Ite
             members = stack.enter_context(open_zip(store.path(wheel.digest), wheel.file))
             destination = _Destination(prefix)
             try:
-                install(_Source(wheel.file, members), destination, {"INSTALLER": b"cog-oci\n"})
-            except (ValueError, KeyError, AssertionError) as error:
+                source = _Source(wheel.file, members)
+                destination.keep(source.get_packages())
+                install(source, destination, {"INSTALLER": b"cog-oci\n"})
+            except (InvalidRecordEntry, ValueError, KeyError, AssertionError) as error:
                 raise CogError(f"{wheel.file} is not a wheel that can be installed: {error}") from error
+            except InvalidWheelSource as error:  # it has the source before the words
+                raise CogError(f"{wheel.file} is not a wheel that can be installed: {error.args[-1]}") from error
             for entry in destination.entries:
                 owner, known = owners.setdefault(entry.path, (wheel.file, entry))
                 if known is not entry and not _same(known, entry):
@@ -157,13 +165,46 @@ class _Source(WheelSource):
         """The wheel as a whole was verified against the lock."""
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        recorded = {row[0]: row for row in parse_record_file(self.read_dist_info("RECORD").splitlines())}
+        """What `installer` has to decide about: the metadata, and what `.data` says goes elsewhere.
+
+        ValueError for what is in `.data` and not in the folder of a scheme: `installer` may look for one for ever.
+        """
         for name, member in self._members.items():
-            if "__pycache__" in name.split("/"):
-                continue  # bytecode of another machine; installers refuse it too
-            record = recorded.get(name, (name, "", ""))
-            executable = bool(member.info.external_attr >> 16 & 0o111)
-            yield record, cast("BinaryIO", _Stream(member, record[1])), executable
+            top, _, below = name.partition("/")
+            if top == self.data_dir and below.partition("/")[0] not in SCHEME_NAMES:
+                raise ValueError(f"{name} is in no folder of a scheme")
+            if top == self.data_dir and not below.partition("/")[2]:
+                raise ValueError(f"{name} is a file where there has to be a folder")
+            if top in self._special and not _is_bytecode(name):
+                record = self._recorded(name)
+                yield record, cast("BinaryIO", _Stream(member, record[1])), member.is_executable
+
+    def get_packages(self) -> Iterator[tuple[Member, str]]:
+        """Every other file, and its hash as RECORD has it; InvalidRecordEntry for a line that is none."""
+        special, rows = self._special, self._record
+        for name, member in self._members.items():
+            if name.partition("/")[0] in special or _is_bytecode(name):
+                continue
+            _, recorded, size = rows.get(name, (name, "", ""))
+            if not (recorded.startswith("sha256=") and size.isdecimal()):  # what nearly every line is
+                RecordEntry.from_elements(name, recorded, size)
+            yield member, recorded
+
+    @cached_property
+    def _special(self) -> tuple[str, str]:
+        return self.dist_info_dir, self.data_dir
+
+    def _recorded(self, name: str) -> tuple[str, str, str]:
+        return self._record.get(name, (name, "", ""))
+
+    @cached_property
+    def _record(self) -> dict[str, tuple[str, str, str]]:
+        return {row[0]: row for row in parse_record_file(self.read_dist_info("RECORD").splitlines())}
+
+
+def _is_bytecode(name: str) -> bool:
+    """Of another machine: installers refuse it too."""
+    return "__pycache__" in name and "__pycache__" in name.split("/")
 
 
 class _Row(RecordEntry):
@@ -182,6 +223,16 @@ class _Destination(WheelDestination):
     def __init__(self, prefix: Prefix) -> None:
         self._prefix = prefix
         self.entries: list[Entry] = []
+        self._lines: list[str] = []
+
+    def keep(self, packages: Iterable[tuple[Member, str]]) -> None:
+        """Files that go where packages are, as they lie in the wheel, with their hashes for RECORD."""
+        root = self._prefix.schemes["purelib"] + "/"
+        for member, recorded in packages:
+            path = member.info.filename
+            mode = 0o755 if member.is_executable else 0o644
+            self.entries.append(Entry(path=root + path, mode=mode, content=member))
+            self._lines.append(_line((path, recorded, str(member.size))))
 
     def write_file(
         self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
@@ -207,12 +258,10 @@ class _Destination(WheelDestination):
     ) -> None:
         """RECORD, sorted, paths relative to where the packages are (PEP 376)."""
         root = self._prefix.schemes[scheme]
-        rows = []
-        for owner, record in records:
-            row = record.to_row(_relative(self._prefix.schemes[owner], root))
-            rows.append(",".join(_quoted(field) for field in row))
-        rows.append(f"{_quoted(record_file_path)},,")
-        self.entries.append(Entry.file(f"{root}/{record_file_path}", "\n".join(sorted(set(rows))) + "\n"))
+        relative = {owner: _relative(folder, root) for owner, folder in self._prefix.schemes.items()}
+        rows = {_line(record.to_row(relative[owner])) for owner, record in records}
+        rows |= {*self._lines, _line((record_file_path, "", ""))}
+        self.entries.append(Entry.file(f"{root}/{record_file_path}", "\n".join(sorted(rows)) + "\n"))
 
     def _bytes(self, target: str, path: str, data: bytes, mode: int) -> RecordEntry:
         self.entries.append(Entry(path=target, mode=mode, content=Bytes(data)))
@@ -224,6 +273,14 @@ def _relative(folder: str, root: str) -> str | None:
     if folder == root:
         return None
     return posixpath.relpath(folder, root) + "/"
+
+
+def _line(row: tuple[str, str, str]) -> str:
+    """A line of RECORD: quoted where CSV needs it, which is hardly ever."""
+    joined = ",".join(row)
+    if joined.count(",") == len(row) - 1 and '"' not in joined and "\n" not in joined:
+        return joined
+    return ",".join(map(_quoted, row))
 
 
 def _quoted(field: str) -> str:

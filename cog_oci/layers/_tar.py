@@ -133,7 +133,7 @@ class Entry:
     """One member of a layer. `path` is relative to the image's root, without `./` or a slash at either end.
 
     `mode` is the permission bits with set-id and sticky. A file has `content`; a symlink or a hard link has `target`
-    (for a hard link: a path in the same layer, written like `path`).
+    (for a hard link: a path in the same layer, written like `path`). `xattrs` are extended attributes by name.
     """
 
     path: str
@@ -143,6 +143,7 @@ class Entry:
     gid: int = 0
     content: Content | None = None
     target: str = ""
+    xattrs: tuple[tuple[str, bytes], ...] = ()
 
     @classmethod
     def file(cls, path: str, data: bytes | str, mode: int = 0o644) -> Entry:
@@ -206,7 +207,8 @@ def header(entry: Entry) -> bytes:
     """The header blocks of an entry: one block, or three and more when PAX records are needed."""
     name = entry.path.encode("utf-8", "surrogateescape") + (b"/" if entry.kind == "directory" else b"")
     size = entry.size
-    if entry.kind == "file" and len(name) <= 100 and name.isascii() and not entry.uid | entry.gid | size >> 33:
+    plain = entry.kind == "file" and not entry.uid | entry.gid | size >> 33 and not entry.xattrs
+    if plain and len(name) <= 100 and name.isascii():
         return _plain_file(name, entry.mode, size)
     return _any(entry, name, size)
 
@@ -239,6 +241,8 @@ def _any(entry: Entry, name: bytes, size: int) -> bytes:
     for key, value in ((b"uid", entry.uid), (b"gid", entry.gid)):
         if value >= _MAX_USTAR_ID:
             records.append((key, b"%d" % value))
+    # As star(1) names them, and everyone after it.
+    records += ((b"SCHILY.xattr." + key.encode(), value) for key, value in entry.xattrs)
     block = _block(
         short,
         mode=entry.mode,

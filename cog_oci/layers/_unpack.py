@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from cog_oci.errors import CogError
-from cog_oci.layers._deb import Package, Slice, read_package, unpack
+from cog_oci.layers._deb import DamagedDebError, Package, Slice, read_package, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -162,6 +162,10 @@ def merge(unpacked: Iterable[Unpacked], below: Mapping[str, Owned] | None = None
             known = merged.get(entry.path)
             if known is None or _wins(entry, one.package, known):
                 merged[entry.path] = Owned(entry, one.package)
+    for path, owned in merged.items():
+        above = merged.get(path.rpartition("/")[0])
+        if above is not None and above.entry.kind != "directory":
+            raise _behind(path, owned, above)
     return merged
 
 
@@ -203,6 +207,14 @@ def _wins(entry: Entry, package: Package, known: Owned) -> bool:
     if (entry.kind, entry.target) == (other.kind, other.target) and _same(entry.content, other.content):
         return False
     raise FileConflictError(entry.path, (known.package.name, package.name))
+
+
+def _behind(path: str, owned: Owned, above: Owned) -> CogError:
+    """Something that would lie behind a link or in a file: where it would end up depends on who unpacks the layer."""
+    if owned.package is above.package:
+        kind = {"symlink": "a link", "hardlink": "a link"}.get(above.entry.kind, "a file")
+        return DamagedDebError(owned.package.deb, f"/{path} lies in /{above.entry.path}, which is {kind}")
+    return FileConflictError(above.entry.path, (above.package.name, owned.package.name))
 
 
 def _same(one: Content | None, other: Content | None) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from cog_oci.errors import CogError
 from cog_oci.layers._tar import Deflated
@@ -22,9 +22,9 @@ __all__ = ["Member", "open_zip"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7
 _CHUNK = 1 << 20
-_IN_USE = 32 << 20  # bytes that are read before what lies mapped is let go
+_NEAR = 1 << 16  # bytes of a read that small ones are cut out of
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stubs call the class an instance
-_TRANSPLANTED = frozenset({zipfile.ZIP_DEFLATED})
+_KNOWN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 class DamagedWheelError(CogError):
@@ -42,11 +42,13 @@ class Member:
     archive: str
     info: zipfile.ZipInfo
     stream: Deflated
+    size: int
+    """Bytes, inflated, as the zip's directory says; `chunks` checks it."""
 
     @property
-    def size(self) -> int:
-        """Bytes, inflated, as the zip's directory says; `chunks` checks it."""
-        return self.info.file_size
+    def is_executable(self) -> bool:
+        """Whether any of its Unix permissions says so."""
+        return bool(self.info.external_attr >> 16 & 0o111)
 
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The inflated bytes. DamagedWheelError when length or CRC-32 are not those of the directory."""
@@ -62,15 +64,13 @@ class Member:
 
     def deflated(self) -> Deflated | None:
         """The stream as it lies in the zip, where it is one."""
-        if self.info.compress_type not in _TRANSPLANTED:
-            return None
-        return self.stream
+        return self.stream if self.info.compress_type == zipfile.ZIP_DEFLATED else None
 
     def _inflated(self) -> Iterator[bytes | memoryview]:
         if self.info.compress_type == zipfile.ZIP_STORED:
             yield from self.stream.slices()
             return
-        inflate = isal_zlib.decompressobj(-15)
+        inflate = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE)
         read = 0
         try:
             for piece in self.stream.slices():
@@ -78,7 +78,9 @@ class Member:
                 data = piece
                 while chunk := inflate.decompress(data, _CHUNK):
                     yield chunk
-                    data = inflate.unconsumed_tail
+                    if inflate.eof:
+                        break
+                    data = b""  # it keeps what it has not come to
                 if inflate.eof:
                     break
         except _DAMAGED as error:
@@ -88,20 +90,24 @@ class Member:
             raise DamagedWheelError(self.archive, self.info.filename, "is not one whole deflate stream")
 
 
-class _Mapped:
-    """A file in memory as far as it is in use: what lies mapped counts as memory of the process, so it is let go."""
+class _File:
+    """A file that is read at any place, by any thread, while others work.
 
-    def __init__(self, mapped: mmap.mmap) -> None:
-        self._mapped = mapped
-        self._read = 0
+    What is small is cut out of a larger read: what is asked for next is mostly its neighbour.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._near = 0, b""  # from where, and what; replaced as one, so that every thread sees what belongs together
 
     def read(self, start: int, size: int) -> bytes:
-        self._read += size
-        if self._read > _IN_USE:
-            self._read = 0
-            with suppress(AttributeError, OSError):  # where the system has no such advice, it needs none
-                self._mapped.madvise(mmap.MADV_DONTNEED)
-        return self._mapped[start : start + size]
+        """These bytes; fewer where the file ends."""
+        if size > _NEAR:
+            return os.pread(self._descriptor, size, start)
+        at, near = self._near
+        if start < at or start + size > at + len(near):
+            at, near = self._near = start, os.pread(self._descriptor, _NEAR, start)
+        return near[start - at : start - at + size]
 
 
 @contextmanager
@@ -113,28 +119,29 @@ def open_zip(path: Path, name: str) -> Iterator[list[Member]]:
     with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                infos = [info for info in archive.infolist() if not info.is_dir()]
-        except zipfile.BadZipFile as error:
+                infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
+        except (zipfile.BadZipFile, NotImplementedError, UnicodeError) as error:
             raise DamagedWheelError(name, "the file", f"is not a zip: {error}") from error
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            source = _Mapped(mapped)
-            members = [_member(name, info, source) for info in infos]
-            if len({member.info.filename for member in members}) != len(members):
-                raise DamagedWheelError(name, "a path", "is in it twice")
-            yield members
+        source = _File(file.fileno())
+        members = [_member(name, info, source) for info in infos]
+        if len({member.info.filename for member in members}) != len(members):
+            raise DamagedWheelError(name, "a path", "is in it twice")
+        yield members
 
 
-def _member(name: str, info: zipfile.ZipInfo, source: _Mapped) -> Member:
-    parts = info.filename.split("/")
-    if info.filename.startswith("/") or ".." in parts or "\\" in info.filename or "\0" in info.filename:
-        raise DamagedWheelError(name, info.filename, "would be written outside its folder")
+def _member(name: str, info: zipfile.ZipInfo, source: _File) -> Member:
+    path = info.filename
+    if not path:
+        raise DamagedWheelError(name, "a file", "has no name")
+    if path.startswith("/") or "\\" in path or "\0" in path or (".." in path and ".." in path.split("/")):
+        raise DamagedWheelError(name, path, "would be written outside its folder")
     if (info.external_attr >> 16) & 0o170000 == 0o120000:
-        raise DamagedWheelError(name, info.filename, "is a symbolic link, which a wheel cannot have")
-    if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise DamagedWheelError(name, info.filename, "is encrypted or compressed in a way that wheels do not use")
-    header = source.read(info.header_offset, _LOCAL_HEADER.size)
+        raise DamagedWheelError(name, path, "is a symbolic link, which a wheel cannot have")
+    if info.flag_bits & 1 or info.compress_type not in _KNOWN:
+        raise DamagedWheelError(name, path, "is encrypted or compressed in a way that wheels do not use")
+    header = source.read(info.header_offset, _LOCAL_HEADER.size) if info.header_offset >= 0 else b""
     if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        raise DamagedWheelError(name, info.filename, "has no local header")
+        raise DamagedWheelError(name, path, "has no local header")
     fields = _LOCAL_HEADER.unpack(header)
     start = info.header_offset + _LOCAL_HEADER.size + fields[9] + fields[10]
-    return Member(name, info, Deflated(source, start, info.compress_size, info.CRC))
+    return Member(name, info, Deflated(source, start, info.compress_size, info.CRC), info.file_size)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cog_oci.layers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from cog_oci.layers._tar import Entry
     from cog_oci.layers._unpack import Unpacking
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DebLayer", "LargeDebLayer", "check_scripts", "deb_layers"]
 
-_VERSION = 1
+_VERSION = 7
 _ALONE = 32 << 20  # a deb of this many bytes has a layer to itself: unpacked, it is some hundred megabytes
 _MOST_ALONE = 6
 
@@ -46,6 +46,7 @@ class LargeDebLayer:
     """The files of one large package; what configuring it does is in the layer above."""
 
     deb: Deb
+    without: tuple[str, ...] = ()
     together: _Together = field(default_factory=_Together, compare=False, repr=False)
 
     @property
@@ -73,18 +74,22 @@ class LargeDebLayer:
         """The package's files. Raises DamagedDebError and UnknownScriptError."""
         from cog_oci.layers._configure import unconfigured  # noqa: PLC0415 - a layer that is known opens nothing
 
-        with unconfigured(self.deb, store, self.together.open()) as entries:
+        with unconfigured(self.deb, store, self.together.open(), self.without) as entries:
             yield entries
 
 
 @dataclass(frozen=True)
 class DebLayer:
-    """The packages of a suite that are a layer, on top of the packages `below` it; `apart` are LargeDebLayers."""
+    """The packages of a suite that are a layer, on top of the packages `below` it; `apart` are LargeDebLayers.
+
+    The scripts of packages `without` them, by name, do nothing.
+    """
 
     suite: str
     debs: tuple[Deb, ...]
     below: tuple[Deb, ...] = ()
     apart: tuple[Deb, ...] = ()
+    without: tuple[str, ...] = ()
     together: _Together = field(default_factory=_Together, compare=False, repr=False)
 
     @property
@@ -106,9 +111,11 @@ class DebLayer:
 
     @cached_property
     def recipe(self) -> str:
-        """By the debs' hashes; not by their order."""
+        """By the debs' hashes, not by their order; and by the names of those whose scripts do nothing."""
         parts = {"debs": self.debs, "below": self.below, "apart": self.apart}
-        return recipe("debs", _VERSION, **{key: sorted(deb.sha256 for deb in debs) for key, debs in parts.items()})
+        hashes = {key: sorted(deb.sha256 for deb in debs) for key, debs in parts.items()}
+        left_out = sorted({deb.name for deb in self.artifacts} & set(self.without))
+        return recipe("debs", _VERSION, **hashes, **({"without": left_out} if left_out else {}))
 
     @contextmanager
     def open(self, store: Store) -> Iterator[Iterable[Entry]]:
@@ -118,27 +125,34 @@ class DebLayer:
         """
         from cog_oci.layers._configure import configured  # noqa: PLC0415 - a layer that is known opens nothing
 
-        with configured(self.debs, self.below, self.apart, store, self.together.open()) as entries:
+        with configured(self.debs, self.below, self.apart, store, self.together.open(), self.without) as entries:
             yield entries
 
 
-def deb_layers(suite: str, debs: Iterable[Deb]) -> list[LargeDebLayer | DebLayer]:
-    """The layers of these packages, bottom up: the base, each large system package, the other system packages."""
+def deb_layers(suite: str, debs: Iterable[Deb], without: tuple[str, ...] = ()) -> list[LargeDebLayer | DebLayer]:
+    """The layers of these packages, bottom up: the base, each large system package, the other system packages.
+
+    `without` are the names of packages whose scripts do nothing.
+    """
     base = tuple(deb for deb in debs if deb.layer == "base")
     system = tuple(deb for deb in debs if deb.layer == "system")
     large = sorted((deb for deb in system if deb.size >= _ALONE), key=lambda deb: (-deb.size, deb.name))[:_MOST_ALONE]
     apart = tuple(sorted(large, key=lambda deb: deb.name))
     rest = tuple(deb for deb in system if deb not in apart)
     together = _Together()
-    layers: list[LargeDebLayer | DebLayer] = [DebLayer(suite, base, together=together)] if base else []
-    layers += [LargeDebLayer(deb, together) for deb in apart]
-    return [*layers, DebLayer(suite, rest, base, apart, together)] if system else layers
+    layers: list[LargeDebLayer | DebLayer] = [DebLayer(suite, base, without=without, together=together)] if base else []
+    layers += [LargeDebLayer(deb, without, together) for deb in apart]
+    return [*layers, DebLayer(suite, rest, base, apart, without, together)] if system else layers
 
 
-def check_scripts(debs: Iterable[Deb], store: Store) -> None:
-    """Raise UnknownScriptError for the first package, by name, whose scripts do what is not computed here."""
+def check_scripts(debs: Iterable[Deb], store: Store, without: Collection[str] = ()) -> None:
+    """Raise UnknownScriptError for the first package, by name, whose scripts do what is not computed here.
+
+    Those that cog.yaml asks for come before what they need. Packages `without` scripts are not looked at.
+    """
     from cog_oci.layers._deb import read_package  # noqa: PLC0415 - only a lock asks
     from cog_oci.layers._scripts import check  # noqa: PLC0415 - likewise
 
-    for deb in sorted(debs, key=lambda deb: deb.name):
+    looked_at = (deb for deb in debs if deb.name not in without)
+    for deb in sorted(looked_at, key=lambda deb: ("cog.yaml" not in deb.needed_by, deb.name)):
         check(read_package(store.path(deb.digest), PurePosixPath(deb.file).name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ class WheelLayer:
 
     The layer with `skeleton` also has the environment itself, and is the one that checks that no two wheels of
     `everything` want the same path. A wheel too large for one blob is in several layers: `part` is (this, of how many).
+    One that is `early` is what commands need that come before all others.
     """
 
     python_version: str
@@ -43,10 +44,13 @@ class WheelLayer:
     skeleton: bool = False
     part: tuple[int, int] = (1, 1)
     number: int = 0
+    early: bool = False
 
     @property
     def name(self) -> str:
-        """`python`, `python 2`, `python torch` or `python torch 1/2`."""
+        """`python`, `python 2`, `python torch`, `python torch 1/2` or `python pre_install`."""
+        if self.early:
+            return "python pre_install"
         if self.skeleton:
             return "python"
         if self.number:
@@ -57,6 +61,8 @@ class WheelLayer:
     @property
     def why(self) -> str:
         """What it is, and when it changes."""
+        if self.early:
+            return "the virtual environment, and what build.pre_install calls of pip and uv; changes when that does"
         if self.skeleton:
             return "the virtual environment and small wheels; changes when any wheel does"
         if self.number:
@@ -111,8 +117,18 @@ class WheelLayer:
         yield Entry.file(f"{site}/cog-oci.pth", "/opt/cog/sdk\n")
 
 
-def group(python_version: str, base_python: str, wheels: tuple[Wheel, ...]) -> list[WheelLayer]:
-    """The layers of an environment: each large wheel alone, the largest first, groups of small ones, the skeleton."""
+def group(
+    python_version: str, base_python: str, wheels: tuple[Wheel, ...], early: tuple[str, ...] | None = None
+) -> list[WheelLayer]:
+    """The layers of an environment: each large wheel alone, the largest first, groups of small ones, the skeleton.
+
+    With `early`, the names of wheels, these come first, and the skeleton with them.
+    """
+    if early is not None:
+        tools = tuple(wheel for wheel in wheels if wheel.name in early)
+        below = WheelLayer(python_version, base_python, tools, skeleton=True, early=True)
+        *rest, last = group(python_version, base_python, tuple(wheel for wheel in wheels if wheel not in tools))
+        return [below, *rest, replace(last, everything=wheels)]
     ordered = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.name))
     alone: list[Wheel] = []
     layers: list[WheelLayer] = []

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -123,8 +124,8 @@ def test_a_host_without_namespaces_cannot_run_it(monkeypatch):
 
 
 def target(store, name: str = "python3.13", **changes: object) -> TargetInterpreter:
-    own = keep(store, deb(name)).model_copy(update=changes)
-    return TargetInterpreter("3.13", "/usr/bin/python3.13", (own,), base=None)
+    own = replace(keep(store, deb(name)), **changes)
+    return TargetInterpreter("3.13", "/usr/bin/python3.13", "amd64", (own,), below=())
 
 
 def test_a_host_that_cannot_is_an_error_that_says_what_to_do(store, monkeypatch):

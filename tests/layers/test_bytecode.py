@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -210,7 +210,7 @@ def parts(store, tmp_path) -> PlatformLock:
         interpreter=Interpreter(source="debian", suite="trixie", version="3.13", executable="/usr/bin/python3.13"),
         archives=(),
         debs=(keep(store, deb("python3.13-minimal"), "python3.13-minimal"), keep(store, deb("libc6"), "libc6")),
-        wheels=(large.model_copy(update={"size": 9 << 20}), small),
+        wheels=(replace(large, size=9 << 20), small),
         server=(),
         bytecode=True,
     )
@@ -224,14 +224,14 @@ def test_bytecode_lies_right_above_what_it_belongs_to(parts):
 
 
 def test_without_bytecode_the_other_layers_are_the_same(parts):
-    plain = artifact_layers(parts.model_copy(update={"bytecode": False}))
+    plain = artifact_layers(replace(parts, bytecode=False))
 
     assert {layer.recipe for layer in plain} < {layer.recipe for layer in artifact_layers(parts)}
     assert not any(isinstance(layer, BytecodeLayer) for layer in plain)
 
 
 def test_a_very_large_wheel_in_parts_is_compiled_once(parts):
-    huge = parts.model_copy(update={"wheels": (parts.wheels[0].model_copy(update={"size": 3 << 30}),)})
+    huge = replace(parts, wheels=(replace(parts.wheels[0], size=3 << 30),))
 
     names = [layer.name for layer in artifact_layers(huge)]
 
@@ -240,7 +240,7 @@ def test_a_very_large_wheel_in_parts_is_compiled_once(parts):
 
 def test_another_base_with_the_same_interpreter_has_the_same_bytecode(parts, store):
     other = keep(store, deb("libc6", version="2"), "libc6")
-    changed = parts.model_copy(update={"debs": (parts.debs[0], other)})
+    changed = replace(parts, debs=(parts.debs[0], other))
 
     before, after = artifact_layers(parts), artifact_layers(changed)
 

@@ -181,6 +181,9 @@ def test_a_system_package_may_replace_a_file_of_the_base(store):
         ([("./x", {"type": tarfile.FIFOTYPE})], "a named pipe: ./x"),
         ([("./x", hardlink("./y"))], "no file before it"),
         ([("./x", hardlink("../y"))], "not a path below the root"),
+        ([("./x", symlink("/etc")), ("./x/passwd", file())], "/x/passwd lies in /x, which is a link"),
+        ([("./x", file()), ("./x/y", file())], "/x/y lies in /x, which is a file"),
+        ([("./x\\..\\..", file()), ("./..", folder())], "not a path below the root"),
     ],
 )
 def test_what_no_package_may_have_is_refused(store, members, words):
@@ -206,6 +209,41 @@ def test_a_data_archive_cut_short_is_refused_wherever_the_cut_is(store, compress
 def test_a_deb_cut_short_is_refused(store):
     assert "data.tar" in fault(store, deb("bad", {"x": file(b"x" * 5000)})[:-100])
     assert "control.tar" in fault(store, b"no ar archive")
+
+
+def test_a_member_that_is_there_twice_is_refused(store):
+    whole = deb("bad", {"x": file()})
+    for name, again in (("control.tar", {"control.tar.gz": _control("other")}), ("data.tar", {"data.tar": tar([])})):
+        assert f"its {name} is there twice" in fault(store, whole + ar(again)[8:])
+
+
+def test_a_script_that_is_there_twice_is_refused(store):
+    control = file(b"Package: bad\nVersion: 1\nArchitecture: all\n")
+    scripts = [("./postinst", file(b"true\n")), ("postinst", file(b"reboot\n"))]
+    about = {"debian-binary": b"2.0\n", "control.tar": tar([("./control", control), *scripts]), "data.tar": tar([])}
+
+    assert "its control.tar has postinst twice" in fault(store, ar(about))
+
+
+def test_a_control_archive_that_never_ends_is_refused(store):
+    bomb = COMPRESS[".zst"](tar([("./control", file(bytes(65 << 20)))]))
+
+    assert "control.tar has more than 64 MB" in fault(store, ar({"control.tar.zst": bomb, "data.tar": tar([])}))
+
+
+@pytest.mark.parametrize("size", [b"-60", b"1_0", b"x", b""])
+def test_a_member_without_a_size_is_refused(store, size):
+    whole = bytearray(deb("bad"))
+    whole[8 + 48 : 8 + 58] = size.ljust(10)
+
+    assert "has no size" in fault(store, bytes(whole))
+
+
+def test_a_file_behind_the_link_of_another_package_is_refused_by_name(store):
+    with pytest.raises(FileConflictError) as caught:
+        layer(store, deb("a", {"usr/x": symlink("/etc")}), deb("b", {"usr/x": folder(), "usr/x/y": file()}))
+
+    assert set(caught.value.packages) == {"a", "b"}
 
 
 def test_a_package_without_a_name_is_refused(store):

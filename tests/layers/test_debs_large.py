@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cog_oci.layers import debs as kinds
@@ -22,7 +24,7 @@ def seen(store, layers) -> dict[str, tuple]:
 
 
 def locked(store, content: bytes, name: str, layer: str) -> Deb:
-    return keep(store, content, name).model_copy(update={"layer": layer})
+    return replace(keep(store, content, name), layer=layer)
 
 
 @pytest.fixture

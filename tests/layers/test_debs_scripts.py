@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from cog_oci.layers._deb import ControlFile, Package
 from cog_oci.layers._scripts import UnknownScriptError, check
 from cog_oci.layers.debs import DebLayer, check_scripts
-from tests.layers.deb_builder import deb, keep
+from tests.layers.deb_builder import deb, file, folder, keep
 
 BOILERPLATE = """#!/bin/sh
 # postinst script for a
@@ -74,7 +76,28 @@ def package(name: str, **scripts: str) -> Package:
     )
 
 
-@pytest.mark.parametrize("script", [BOILERPLATE, UPGRADE_ONLY, CONFFILE, SERVICE, "", "#!/bin/sh\n"])
+GUARDED = """#!/bin/sh
+set -e
+reboot_it() {
+    reboot
+}
+if [ "$1" = upgrade ] || dpkg --compare-versions "${2:-}" gt 1; then reboot_it; fi
+if [ -n "$2" ]; then while :; do reboot; done; echo $((1+1)); fi
+case "$1" in
+    (triggered) reboot ;;
+    abort-*|[fx]*)
+        reboot ;;
+    configure | install) : ;;
+    *) reboot
+esac
+test -z "$2" || reboot
+! true && reboot
+exit 0
+reboot
+"""
+
+
+@pytest.mark.parametrize("script", [BOILERPLATE, UPGRADE_ONLY, CONFFILE, SERVICE, GUARDED, "", "#!/bin/sh\n"])
 @pytest.mark.parametrize("name", ["preinst", "postinst"])
 def test_a_script_that_does_nothing_on_a_fresh_install_passes(script, name):
     check(package("a", **{name: script}))
@@ -88,20 +111,40 @@ def test_literal_alternatives_pass():
     "script",
     [
         DOWNLOADER,
-        "adduser --system daemon\n",
+        "adduser daemon\n",
         'if [ "$(id -u)" = 0 ]; then\nfi\n',
         'update-alternatives --install /usr/bin/a a "$b" 10\n',
-        "set -e; rm -rf /\n",
+        "set -e; rm -rf --one-file-system /x\n",
         "exit 0 | tee /etc/x\n",
         "(\nreboot)\n",
         'echo "$(reboot)" >&2\n',
         'echo "`reboot`" >&2\n',
         'echo "x" >/etc/x >&2\n',
-        "true && ldconfig\n",
-        "if [ -x /usr/bin/x ] && /usr/bin/x; then\nfi\n",
-        'dpkg-maintscript-helper rm_conffile /x 1 -- "$@"; mkdir /y\n',
-        "# Automatically added by dh_installsysusers/13\nsystemd-sysusers a.conf\n# End automatically added section\n",
-        "# Automatically added by dh_installdeb/13\nmkdir /x\n",
+        "true && reboot\n",
+        "false || reboot\n",
+        "if [ -x /usr/bin/x ] && /usr/bin/x; then\n:\nfi\n",
+        "if [ -x /usr/bin/x ]; then\nexit 0\nfi\nreboot\n",
+        "case $(hostname) in\na) true;;\nesac\n",
+        "case $2 in\n'') reboot;;\nesac\n",
+        "f() {\n  reboot\n}\nf\n",
+        "for i in a b; do\n  $i\ndone\n",
+        "reboot &\n",
+        ": $((x=1))\n",
+        "while :; do\n  :\ndone\n",
+        "cat <<EOF\n$(reboot)\nEOF\n",
+        "a=reboot\n$a\n",
+        "eval reboot\n",
+        "command reboot\n",
+        "shift $(hostname)\n",
+        "#!/usr/bin/perl\nexit 0\n",
+        "#!/usr/bin/env python3\nexit\n",
+        "#!/bin/bash\nmkdir /srv/{a,b}\n",
+        "\x7fELF\x02\x01\x01\0\0(\n",
+        "dpkg-divert --rename --divert /usr/bin/a.real /usr/bin/a\n",
+        "update-alternatives --set a /usr/bin/a\n",
+        ". /usr/share/a/functions\n",
+        'dpkg-maintscript-helper rm_conffile /x 1 -- "$@"; reboot\n',
+        "# Automatically added by dh_installdeb/13\nreboot\n",
     ],
 )
 def test_a_script_that_does_more_is_refused(script):
@@ -119,12 +162,30 @@ def test_the_message_shows_what_the_script_does_and_what_to_do(store):
 
     assert "the postinst script of cudnn" in str(caught.value)
     assert "\n    wget https://example.org/blob.tar.gz\n" in str(caught.value)
+    assert "downloads what it installs" in str(caught.value)
     assert "leave cudnn out of build.system_packages" in caught.value.hint
+
+
+def test_a_package_that_is_there_to_download_is_told_apart_from_others(store):
+    fields = {"Section": "contrib/libs", "Depends": "ca-certificates, curl | wget"}
+    locked = keep(store, deb("cudnn", scripts={"postinst": "update-cudnn --update\n"}, **fields), "cudnn")
+
+    with pytest.raises(UnknownScriptError, match="downloads what it installs"):
+        check_scripts([locked], store)
+
+
+def test_a_script_that_is_not_known_can_be_left_out_or_run():
+    with pytest.raises(UnknownScriptError) as caught:
+        check(package("a", postinst="set -e\nreboot --now\n"))
+
+    assert "does what cog-oci cannot do without running it: `reboot --now`" in str(caught.value)
+    assert "`build.system_effects: {a: skip}`" in caught.value.hint
+    assert "`{a: run}`" in caught.value.hint
 
 
 def test_a_long_script_is_not_shown_whole():
     with pytest.raises(UnknownScriptError) as caught:
-        check(package("a", postinst="mkdir /x\n" * 100))
+        check(package("a", postinst="reboot\n" * 100))
 
     assert str(caught.value).endswith("… and 88 lines more")
 
@@ -143,7 +204,38 @@ def test_questions_and_removals_do_not_count():
 
 @given(st.text("abc $`;|&(){}<>\"'\\\n/-", max_size=40))
 def test_no_command_hides_in_a_line(noise):
-    text = f"set -e\nmkdir {noise}\n"
+    text = f"set -e\nreboot {noise}\n"
 
     with pytest.raises(UnknownScriptError):
         check(package("a", postinst=text))
+
+
+def test_a_package_without_its_scripts_is_in_the_image_all_the_same(store):
+    locked = keep(store, deb("cudnn", {"usr/lib/x": file(b"x")}, scripts={"postinst": DOWNLOADER}), "cudnn")
+    script = "#!/bin/sh -e\ntouch /usr/made\n"
+    other = keep(store, deb("other", {"usr": folder()}, scripts={"postinst": script}), "other")
+
+    check_scripts([locked, other], store, ["cudnn"])
+    with DebLayer("trixie", (locked, other), without=("cudnn", "absent")).open(store) as entries:
+        paths = {entry.path for entry in entries}
+
+    assert {"usr/lib/x", "usr/made", "var/lib/dpkg/info/cudnn.postinst"} <= paths
+    with DebLayer("trixie", (other,), without=("other",)).open(store) as entries:
+        assert "usr/made" not in {entry.path for entry in entries}
+
+
+def test_a_layer_is_another_one_only_without_scripts_of_its_own(store):
+    one = keep(store, deb("a"), "a")
+
+    assert DebLayer("trixie", (one,)).recipe == DebLayer("trixie", (one,), without=("b",)).recipe
+    assert DebLayer("trixie", (one,)).recipe != DebLayer("trixie", (one,), without=("a",)).recipe
+
+
+def test_what_was_asked_for_is_told_before_what_it_needs(store):
+    bad = {"postinst": "reboot\n"}
+    needed, asked = (keep(store, deb(name, scripts=bad), name) for name in ("a", "z"))
+
+    with pytest.raises(UnknownScriptError) as caught:
+        check_scripts([replace(needed, needed_by=("z",)), replace(asked, needed_by=("cog.yaml",))], store)
+
+    assert caught.value.package == "z"

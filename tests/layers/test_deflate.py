@@ -87,4 +87,13 @@ def test_a_stream_whose_spare_bits_are_not_zero_is_never_made_into_a_wrong_one(c
     joined = continued(bytes(stream), len(content))
 
     if joined is not None:
-        assert zlib.decompress(joined[0] + deflated(b"tail"), -15) == joined[1] + b"tail"
+        assert zlib.decompress(joined[0] + deflated(b"tail"), -15) == bytes(joined[1]) + b"tail"
+
+
+@given(st.binary(min_size=1, max_size=200), st.one_of(st.binary(min_size=1, max_size=40), st.binary().map(deflated)))
+def test_whatever_lies_behind_a_stream_it_is_not_taken_for_a_part_of_it(content, behind):
+    stream = deflated(content, strategy=zlib.Z_FIXED)
+
+    for rest in (behind, b"\x00" + behind, b"\x00\x00\xff\xff" + behind, b"\x00\x00\x00\xff\xff" + behind):
+        joined = continued(stream + rest, len(content))
+        assert joined is None or zlib.decompress(joined[0] + deflated(b"tail"), -15) == content + b"tail"

@@ -96,10 +96,30 @@ def test_a_comment_ends_a_call_and_continues_nothing(store):
     assert {"usr/bin/cc", "usr/bin/c99"} <= set(found)
 
 
-def test_what_follows_a_call_on_its_line_does_not_belong_to_it():
-    line = "update-alternatives --install /usr/bin/x x /usr/bin/y -5 || true"
+def test_what_follows_a_call_on_its_line_does_not_belong_to_it(store):
+    script = "update-alternatives --install /usr/bin/x x /usr/bin/y -5 || true\n"
 
-    assert parse_call(line) == Choice("x", "/usr/bin/x", "/usr/bin/y", -5, {})
+    found = entries_of(store, deb("x", {"usr/bin/y": file(b"y")}, scripts={"postinst": script}))
+
+    assert found["var/lib/dpkg/alternatives/x"].content.data == b"auto\n/usr/bin/x\n\n/usr/bin/y\n-5\n\n"
+
+
+@pytest.mark.parametrize("rest", [[], ["--slave", "/a", "b"], ["--follower", "/a", "b", "/c"]])
+def test_a_call_has_a_priority_and_whole_slaves(rest):
+    words = ["--install", "/usr/bin/x", "x", "/usr/bin/y", "5" if rest else "five", *rest]
+
+    assert parse_call(words) is None
+
+
+def test_a_file_that_a_package_has_in_the_place_of_the_link_stays(store):
+    script = "update-alternatives --install /usr/bin/x x /usr/bin/y 5\n"
+
+    found = entries_of(
+        store, deb("x", {"usr/bin/x": file(b"x"), "usr/bin/y": file(b"y")}, scripts={"postinst": script})
+    )
+
+    assert found["usr/bin/x"].kind == "file"
+    assert found["etc/alternatives/x"].target == "/usr/bin/y"
 
 
 words = st.text("abc", min_size=1, max_size=3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cog_oci.errors import CogError
 from cog_oci.layers._effects.shell import heredoc
 from cog_oci.layers._effects.tree import Tree
+from cog_oci.layers._effects.unknown import UnknownScriptError
 from cog_oci.layers._tar import Entry
 from tests.layers.deb_builder import deb, entries_of, file, folder, symlink
 
@@ -48,6 +48,14 @@ BASE_PASSWD = deb(
     },
     scripts={"postinst": '#!/bin/sh\ntouch "$DPKG_ROOT/etc/subuid"\n'},
 )
+
+
+NSSWITCH = """#!/bin/sh
+set -e
+if [ "$1" = configure ] && [ ! -e /etc/nsswitch.conf ]; then
+    cp -p /usr/share/libc-bin/nsswitch.conf /etc/nsswitch.conf
+fi
+"""
 
 
 def text(entries: dict[str, Entry], path: str) -> str:
@@ -129,20 +137,21 @@ def test_the_time_zone_is_utc(store):
 def test_a_file_that_a_package_brings_is_not_replaced_by_a_default(store):
     own = deb("site-policy", {"etc/nsswitch.conf": file(b"ours\n")})
 
-    found = entries_of(store, own, deb("libc-bin", {"usr/share/libc-bin/nsswitch.conf": file(b"theirs\n")}))
+    files = {"usr/share/libc-bin/nsswitch.conf": file(b"theirs\n")}
+    found = entries_of(store, own, deb("libc-bin", files, scripts={"postinst": NSSWITCH}))
 
     assert text(found, "etc/nsswitch.conf") == "ours\n"
 
 
 def test_a_default_that_its_package_no_longer_brings_is_an_error(store):
-    with pytest.raises(CogError, match=r"usr/share/libc-bin/nsswitch\.conf is needed"):
-        entries_of(store, deb("libc-bin"))
+    with pytest.raises(UnknownScriptError, match=r"cp -p /usr/share/libc-bin/nsswitch\.conf.* \(which fails\)"):
+        entries_of(store, deb("libc-bin", {"etc": folder()}, scripts={"postinst": NSSWITCH}))
 
 
 def test_what_netbase_writes_is_read_from_its_script(store):
-    script = "create() {\n  cat > /etc/hosts <<-EOF\n\t127.0.0.1\tlocalhost\n\n\tEOF\n}\n"
+    script = "create() {\n  cat > /etc/hosts <<-EOF\n\t127.0.0.1\tlocalhost\n\n\tEOF\n}\ncreate\n"
 
-    found = entries_of(store, deb("netbase", scripts={"postinst": script}))
+    found = entries_of(store, deb("netbase", {"etc": folder()}, scripts={"postinst": script}))
 
     assert text(found, "etc/hosts") == "127.0.0.1\tlocalhost\n\n"
     assert "etc/networks" not in found

@@ -15,7 +15,7 @@ LIBRARY = deb(
     {"etc": folder(), "etc/a.conf": file(b"x=1\n"), "usr/share/man/man1/a.1.gz": file(b"m"), "bin/a": file(b"a")},
     scripts={
         "md5sums": "0cc175b9c0f1b6a831c399e269772661  bin/a\n",
-        "conffiles": "/etc/a.conf\n",
+        "conffiles": "/etc/a.conf\nremove-on-upgrade /etc/old.conf\n",
         "triggers": "# what it wants to know\ninterest-noawait /usr/share/a\ninterest rebuild-a\nactivate-noawait ldconfig\n",
     },
     Multi_Arch="same",
@@ -38,6 +38,7 @@ def test_the_status_is_in_dpkg_s_order_and_style(store):
         "Package: liba1\nStatus: install ok installed\nInstalled-Size: 100\n"
         "Maintainer: Someone <someone@example.org>\nArchitecture: amd64\nMulti-Arch: same\n"
         f"Version: 1.0\nDepends: libc6 (>= 2.3), b | c\nConffiles:\n /etc/a.conf {digest}\n"
+        " /etc/old.conf newconffile remove-on-upgrade\n"
         "Description: short\n long\n .\n more\nHomepage: https://example.org\n\n"
         "Package: z\nStatus: install ok installed\nInstalled-Size: 100\n"
         "Maintainer: Someone <someone@example.org>\nArchitecture: amd64\nVersion: 1.0\nDescription: a test\n"

@@ -8,6 +8,7 @@ import io
 import subprocess
 import tarfile
 import threading
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -199,6 +200,68 @@ def test_a_wheel_with_a_wrong_checksum_inside_is_refused(store, tmp_path, times)
 
     with pytest.raises(CogError, match="does not inflate to what its directory says"):
         realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_wheel_whose_directory_says_that_a_file_has_no_stream_is_refused_by_name(store, tmp_path, compression):
+    path = make_wheel(tmp_path, "demo", {"demo/data.bin": b"something"})
+    data = bytearray(path.read_bytes())
+    at = data.find(b"PK\x01\x02") + 20  # the compressed size
+    data[at : at + 4] = bytes(4)
+    path.write_bytes(data)
+    wheel = keep_wheel(store, path)
+
+    with pytest.raises(CogError, match=r"demo-1\.0-py3-none-any\.whl: demo/data\.bin is not one whole deflate stream"):
+        realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store, compression=compression)
+
+
+def test_a_wheel_whose_directory_is_not_where_it_says_is_refused_by_name(store, tmp_path):
+    path = make_wheel(tmp_path, "demo", {"demo/data.bin": b"something"})
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\x05\x06") + 16  # where the directory begins
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + 50).to_bytes(4, "little")
+    path.write_bytes(data)
+    wheel = keep_wheel(store, path)
+
+    with pytest.raises(CogError, match=r"demo-1\.0-py3-none-any\.whl: demo/data\.bin has no local header"):
+        realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store)
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({"demo-1.0.data": b"x"}, r"demo-1\.0\.data is in no folder of a scheme"),
+        ({"demo-1.0.data/elsewhere/x": b"x"}, r"demo-1\.0\.data/elsewhere/x is in no folder of a scheme"),
+        ({"demo-1.0.data/scripts": b"x"}, r"demo-1\.0\.data/scripts is a file where there has to be a folder"),
+        ({"nameless": b"x"}, "a file has no name"),
+        ({"näme": b"x"}, "the file is not a zip"),
+    ],
+)
+def test_a_wheel_with_a_file_that_goes_nowhere_is_refused_by_name(store, tmp_path, files, fault):
+    path = make_wheel(tmp_path, "demo", files)
+    path.write_bytes(path.read_bytes().replace(b"nameless", b"\0ameless").replace("nä".encode(), b"n\xff\xff"))
+    wheel = keep_wheel(store, path)
+
+    with pytest.raises(CogError, match=rf"demo-1\.0-py3-none-any\.whl.*: {fault}"):
+        realise(WheelLayer("3.13", "/usr/bin/python3.13", (wheel,)), store)
+
+
+def test_a_wheel_of_a_later_kind_is_refused_by_name(store, tmp_path):
+    path = make_wheel(tmp_path, "demo", {"demo/data.bin": b"x"})
+    data = path.read_bytes()
+    later = tmp_path / "later.zip"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(later, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"Wheel-Version: 1.0", b"Wheel-Version: 2.0"))
+    path.write_bytes(later.read_bytes())
+    wheel = keep_wheel(store, path)
+    at = data.find(b"PK\x01\x02") + 6  # which version of the format is needed
+    path.write_bytes(data[:at] + b"\xff" + data[at + 1 :])
+    unknown = keep_wheel(store, path)
+
+    for one, fault in ((wheel, "Incompatible Wheel-Version"), (unknown, "is not a zip")):
+        with pytest.raises(CogError, match=rf"demo-1\.0-py3-none-any\.whl.*{fault}"):
+            realise(WheelLayer("3.13", "/usr/bin/python3.13", (one,)), store)
 
 
 def test_the_bytes_of_a_blob_do_not_depend_on_the_number_of_cores(tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cog_oci.layers._effects.shell import heredoc
 from cog_oci.layers._tar import Entry
 
 if TYPE_CHECKING:
@@ -15,15 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["defaults"]
 
-_COPIED = {
-    ("libc-bin", "etc/nsswitch.conf"): "usr/share/libc-bin/nsswitch.conf",
-    ("readline-common", "etc/inputrc"): "usr/share/readline/inputrc",
-}
-_WRITTEN = {
-    # An engine mounts its own hosts over this one; without an engine, localhost has to come from somewhere.
-    ("netbase", "etc/hosts"): "/etc/hosts",
-    ("netbase", "etc/networks"): "/etc/networks",
-}
 _FONT_DEFAULTS = (
     ("10-hinting-slight.conf",),
     ("10-sub-pixel-none.conf",),
@@ -35,14 +25,6 @@ _TIME_ZONE = "Etc/UTC"
 
 def defaults(tree: Tree, packages: Mapping[str, Package]) -> Iterator[Entry]:
     """Files that no package brings as such and that are not there yet."""
-    for (package, target), source in _COPIED.items():
-        if package in packages and target not in tree:
-            yield Entry.file(target, tree.read(source))
-    for (package, target), written in _WRITTEN.items():
-        if package in packages and target not in tree:
-            text = heredoc(packages[package].script("postinst"), written)
-            if text is not None:
-                yield Entry.file(target, text)
     if "tzdata" in packages:
         yield Entry.symlink("etc/localtime", f"/usr/share/zoneinfo/{_TIME_ZONE}")
         yield Entry.file("etc/timezone", f"{_TIME_ZONE}\n")

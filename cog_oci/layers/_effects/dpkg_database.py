@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cog_oci.layers._deb import Package
+    from cog_oci.layers._effects.tree import Tree
     from cog_oci.layers._tar import Content
     from cog_oci.layers._unpack import Unpacked
 
-__all__ = ["dpkg_database"]
+__all__ = ["dpkg_database", "dpkg_database_above"]
 
 _ADMIN = "var/lib/dpkg"
 _FIRST = (
@@ -43,6 +44,30 @@ def dpkg_database(unpacked: Sequence[Unpacked]) -> Iterator[Entry]:
     for one in ordered:
         yield from _info(one)
     yield from _triggers([one.package for one in ordered])
+
+
+def dpkg_database_above(unpacked: Sequence[Unpacked], tree: Tree) -> Iterator[Entry]:
+    """The same for packages that are added to those in the database of a tree, of which nothing is lost."""
+    for entry in dpkg_database(unpacked):
+        if entry.kind == "directory" or entry.path not in tree:
+            yield entry
+        elif entry.path == f"{_ADMIN}/status":
+            names = {one.package.name.encode() for one in unpacked}
+            rows = [row for row in tree.read(entry.path).strip(b"\n").split(b"\n\n") if _named(row) not in names]
+            yield Entry.file(entry.path, b"\n\n".join([*rows, b"".join(_content(entry))]))
+        elif entry.path.startswith(f"{_ADMIN}/triggers/"):
+            yield Entry.file(entry.path, tree.read(entry.path) + b"".join(_content(entry)))
+        elif entry.path != f"{_ADMIN}/info/format":
+            yield entry
+
+
+def _named(paragraph: bytes) -> bytes:
+    found = re.search(rb"^Package: *(\S+)", paragraph, re.MULTILINE)
+    return found[1] if found else b""
+
+
+def _content(entry: Entry) -> Iterator[bytes | memoryview]:
+    return iter(()) if entry.content is None else entry.content.chunks()
 
 
 def _info(one: Unpacked) -> Iterator[Entry]:
@@ -81,10 +106,19 @@ def _value(name: str, value: str) -> str:
 
 
 def _conffiles(one: Unpacked) -> list[tuple[str, str]]:
-    """Configuration files and the MD5 of their contents as shipped, by which dpkg sees a user's changes."""
+    """Configuration files and the MD5 of their contents as shipped, by which dpkg sees a user's changes.
+
+    One that is to be removed on an upgrade is in no package (deb-conffiles(5)): dpkg notes that it has seen it.
+    """
     contents = {f"/{entry.path}": entry.content for entry in one.entries if entry.content is not None}
-    paths = one.package.script("conffiles").split("\n")
-    return [(path, _md5(contents[path])) for path in paths if path in contents]
+    found = []
+    for row in one.package.script("conffiles").split("\n"):
+        flag, blank, path = row.partition(" ")
+        if row in contents:
+            found.append((row, _md5(contents[row])))
+        elif blank and flag == "remove-on-upgrade":
+            found.append((path.strip(), "newconffile remove-on-upgrade"))
+    return found
 
 
 def _md5(content: Content) -> str:

@@ -31,7 +31,7 @@ def heredoc(script: str, target: str) -> bytes | None:
     Only for texts without variables: a `$` in one would have to be expanded.
     """
     found = re.search(
-        rf"cat >\s*{re.escape(target)} <<(-?)(['\"]?)(\w+)\2\n(.*?\n)[ \t]*\3$", script, re.DOTALL | re.MULTILINE
+        rf"cat >\s*{re.escape(target)} << ?(-?)(['\"]?)(\w+)\2\n(.*?\n)[ \t]*\3$", script, re.DOTALL | re.MULTILINE
     )
     if found is None or "$" in found[4]:
         return None

@@ -37,6 +37,12 @@ class Tree:
                 siblings.add(name)
                 path = parent
 
+    def remove(self, path: str) -> None:
+        """Take away a file or a link."""
+        del self._entries[path]
+        parent, _, name = path.rpartition("/")
+        self._children[parent].discard(name)
+
     def __contains__(self, path: str) -> bool:
         """Whether the path leads to something that exists."""
         return self.resolve(path) is not None

@@ -1,0 +1,1 @@
+"""The shell of maintainer scripts: parsed, and evaluated without a process."""
