@@ -6,10 +6,10 @@ whoever comes second replaces equal bytes with equal bytes. `claim` keeps two bu
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,12 @@ from cog_oci.oci import Descriptor, DiffID, Digest, LayerBlob, parse_digest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DigestMismatchError", "Incoming", "Store", "default_root"]
+__all__ = ["HALF_MADE", "DigestMismatchError", "Incoming", "Store", "default_root", "in_use", "unused"]
+
+
+HALF_MADE = ".partial-"
+"""How the names of folders begin that are being unpacked, or cleared away."""
+_UNPACKED_NAME = 24  # digits: relative names of many layers have to fit into a page that the kernel reads
 
 
 class DigestMismatchError(CogError):
@@ -36,12 +41,61 @@ class DigestMismatchError(CogError):
 
 
 def default_root() -> Path:
-    """Where the store is: `COG_CACHE_DIR`, else the platform's cache folder."""
+    """Where the store is: `COG_CACHE_DIR`, else the platform's cache folder. CogError for a user without a home."""
     if configured := os.environ.get("COG_CACHE_DIR"):
-        return Path(configured).expanduser().absolute()
+        return Path(os.path.expanduser(configured)).absolute()  # noqa: PTH111 - pathlib raises for a user who is not known
     import platformdirs  # noqa: PLC0415 - only needed when nothing is configured
 
-    return Path(platformdirs.user_cache_dir("cog-oci", appauthor=False))
+    try:
+        root = Path(platformdirs.user_cache_dir("cog-oci", appauthor=False))
+    except RuntimeError:
+        root = Path("~")
+    if not root.is_absolute():  # as older platformdirs has it: it would be in the project, and in its image
+        raise CogError("this user has no home folder, in which the store would be", hint="set COG_CACHE_DIR, or HOME")
+    return root
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[bool]:
+    """A file or folder that nobody clears away while the context is open; False when it is gone already."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    except PermissionError:  # who may not read it can use what is in it
+        yield True
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield _is_there(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def unused(path: Path) -> Iterator[bool]:
+    """Whether no process of this machine has the file or folder in use; none begins to while the context is open."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # it is gone, or it is somebody else's
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+    else:
+        yield _is_there(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 class Incoming:
@@ -77,6 +131,10 @@ class Store:
         """Where the blob is, or would be."""
         return self.root / "blobs" / "sha256" / parse_digest(digest).removeprefix("sha256:")
 
+    def unpacked(self, diff_id: DiffID) -> Path:
+        """The folder in which the layer is unpacked, or would be."""
+        return self.root / "unpacked" / diff_id.removeprefix("sha256:")[:_UNPACKED_NAME]
+
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Whether the blob is here; with `size` in bytes, a file cut short does not count."""
         try:
@@ -90,8 +148,9 @@ class Store:
         """A place to write a blob whose digest is not known yet; what is not committed is removed."""
         folder = self.root / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False, buffering=1 << 20) as file:
-            incoming = Incoming(self, file)  # type: ignore[arg-type]  # the wrapper has the methods of a binary file
+        with (folder / os.urandom(16).hex()).open("xb+", buffering=1 << 20) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # as `in_use` has it
+            incoming = Incoming(self, file)
             try:
                 yield incoming
             finally:
@@ -128,14 +187,17 @@ class Store:
             Path(incoming.file.name).replace(path)
             incoming.committed = True
 
+    def forget(self, recipe: str) -> None:
+        """From now on `layer(recipe)` answers None; the blob stays."""
+        self._record(recipe).unlink(missing_ok=True)
+
     @contextmanager
     def claim(self, name: str) -> Iterator[None]:
         """Only one process at a time works on `name`; others wait here. Released when the process ends, however."""
-        import filelock  # noqa: PLC0415 - an unchanged build never waits
-
         folder = self.root / "claims"
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / hashlib.sha256(name.encode()).hexdigest()):
+        with (folder / hashlib.sha256(name.encode()).hexdigest()).open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def _record(self, recipe: str) -> Path:

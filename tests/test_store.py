@@ -48,6 +48,16 @@ def test_the_cache_variable_moves_the_store(monkeypatch, tmp_path):
     assert default_root() == tmp_path / "elsewhere"
 
 
+def test_who_has_no_home_is_told_what_to_set_and_nothing_is_made_in_the_working_folder(monkeypatch):
+    for name in ("COG_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+    with pytest.raises(CogError, match="this user has no home folder") as error:
+        default_root()
+    assert error.value.hint == "set COG_CACHE_DIR, or HOME"
+
+
 def test_blobs_can_be_read_by_everyone_whatever_the_umask(tmp_path):
     import os
 
