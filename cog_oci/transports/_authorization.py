@@ -10,12 +10,9 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from pydantic import BaseModel, Field
-
-from cog_oci.documents import parse
 from cog_oci.errors import CogError
 from cog_oci.fetch import redacted
 
@@ -48,12 +45,6 @@ class Challenge:
         return cls(scheme.lower(), found)
 
 
-class _Token(BaseModel):
-    token: str = ""
-    access_token: str = ""
-    expires_in: Annotated[float, Field(ge=0)] = 60.0  # what the protocol says when the server does not
-
-
 @dataclass(frozen=True, slots=True)
 class _Held:
     value: str = field(repr=False)
@@ -69,7 +60,7 @@ class LoginError(CogError):
             message = f"{host} refuses access to {path} with the credentials that this machine has for it"
         else:
             message = f"{host} gives {path} to nobody without credentials, and this machine has none for it"
-        super().__init__(message, hint=f"see that the name is right, or log in: `docker login {host}`")
+        super().__init__(message, hint=f"see that the name is right, or log in: `cog-oci login {host}`")
 
 
 class Ask(Protocol):
@@ -132,14 +123,17 @@ class Authorization:
             raise self.failure()
         if status != 200:
             raise CogError(f"the token server of {self._host} answers with HTTP {status}", hint="try again later")
-        answer = parse(_Token, body, f"the answer of the token server of {self._host}")
+        from cog_oci.documents import parse  # noqa: PLC0415 - many registries ask for no token
+        from cog_oci.transports._token import Token  # noqa: PLC0415 - likewise
+
+        answer = parse(Token, body, f"the answer of the token server of {self._host}")
         if not (token := answer.token or answer.access_token):
             raise CogError(f"the token server of {self._host} gives no token")
         return _Held(f"Bearer {token}", time.monotonic() + max(answer.expires_in - _MARGIN, 1.0))
 
     def _request(self, challenge: Challenge, scope: str, found: Credentials | None) -> tuple[int, bytes]:
         realm = self._checked(challenge.parameters.get("realm", ""))
-        wanted = {scope: None, **dict.fromkeys(filter(None, [challenge.parameters.get("scope")]))}
+        wanted = dict.fromkeys([*scope.split(), *filter(None, [challenge.parameters.get("scope")])])
         query = {"service": challenge.parameters.get("service", "")}
         if found and found.identity_token:
             grant = {"grant_type": "refresh_token", "client_id": "cog-oci", "refresh_token": found.identity_token}

@@ -1,4 +1,4 @@
-"""Who the user is to a registry: what `docker login` and `podman login` left on this machine.
+"""Who the user is to a registry: what `cog-oci login`, `docker login` and `podman login` left here.
 
 The files are Docker's config.json and podman's auth.json, which has the same `auths`; credential helpers speak the
 protocol of docker/docker-credential-helpers. Nothing secret is in a representation or a message.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import subprocess
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads it at run time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cog_oci.documents import parse
 from cog_oci.errors import CogError
+from cog_oci.transports._helper import key_of, plain, run_helper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Credentials", "credentials"]
-
-_HUB = "https://index.docker.io/v1/"  # what Docker Hub is called in these files and by helpers
-_HELPER_TIMEOUT = 60.0  # seconds: a helper may ask the user to unlock a key ring
+__all__ = ["Credentials", "SettingsFile", "credentials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,9 @@ class _Auth(BaseModel):
     registry_token: Annotated[str, Field(alias="registrytoken")] = ""
 
 
-class _File(BaseModel):
+class SettingsFile(BaseModel):
+    """What of such a file says who the user is."""
+
     model_config = ConfigDict(extra="ignore")
 
     auths: Mapping[str, _Auth] = {}
@@ -78,19 +77,20 @@ def credentials(host: str, path: str) -> Credentials | None:
 def _files() -> Iterator[Path]:
     if chosen := os.environ.get("REGISTRY_AUTH_FILE"):
         yield Path(chosen)
-    yield Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - pathlib raises for a user who is not known
+    yield Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         yield Path(runtime) / "containers" / "auth.json"
-    yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "containers" / "auth.json"
+    yield Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers" / "auth.json"
 
 
 def _in_file(file: Path, host: str, path: str) -> Credentials | None:
-    settings = parse(_File, file.read_bytes(), str(file))
-    helpers = {_plain(key): name for key, name in settings.cred_helpers.items()}
+    settings = parse(SettingsFile, file.read_bytes(), str(file))
+    helpers = {plain(key): name for key, name in settings.cred_helpers.items()}
     helper = helpers.get(host) or settings.creds_store
     if helper and (found := _ask(helper, host, file)):
         return found
-    entries = {_plain(key): entry for key, entry in settings.auths.items()}
+    entries = {plain(key): entry for key, entry in settings.auths.items()}
     for key in _keys(host, path):
         if key in entries and (found := _of(entries[key], f"{file}: auths.{key}")):
             return found
@@ -101,12 +101,6 @@ def _keys(host: str, path: str) -> Iterator[str]:
     """The repository, what it lies in, the host: podman's entries may be for a part of a registry."""
     parts = [host, *path.split("/")]
     return ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
-
-
-def _plain(key: str) -> str:
-    """The host of a key, which may be an address: `https://index.docker.io/v1/` → `docker.io`."""
-    host = key.removeprefix("https://").removeprefix("http://").rstrip("/").removesuffix("/v1").removesuffix("/v2")
-    return "docker.io" if host in {"index.docker.io", "registry-1.docker.io"} else host
 
 
 def _of(entry: _Auth, name: str) -> Credentials | None:
@@ -121,27 +115,10 @@ def _of(entry: _Auth, name: str) -> Credentials | None:
 
 
 def _ask(helper: str, host: str, file: Path) -> Credentials | None:
-    program = f"docker-credential-{helper}"
-    try:
-        done = subprocess.run(
-            [program, "get"],
-            input=(_HUB if host == "docker.io" else host).encode(),
-            capture_output=True,
-            timeout=_HELPER_TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise CogError(
-            f"{file} says that {program} knows the password for {host}, and there is no such program",
-            hint=f"install it, or take it out of {file.name} and log in again",
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise CogError(f"{program} did not answer within {_HELPER_TIMEOUT:.0f} seconds") from None
-    if done.returncode != 0:
-        if b"not found" in done.stdout + done.stderr:  # the protocol has no other sign for "none"
-            return None
-        raise CogError(f"{program} failed with exit status {done.returncode}", hint=f"run `{program} get` to see why")
-    answer = parse(_Answer, done.stdout, f"the answer of {program}")
+    given = run_helper(helper, "get", key_of(host).encode(), host, file)
+    if given is None:
+        return None
+    answer = parse(_Answer, given, f"the answer of docker-credential-{helper}")
     if answer.username == "<token>":
         return Credentials(identity_token=answer.secret)
     return Credentials(answer.username, answer.secret)

@@ -18,8 +18,8 @@ from cog_oci.documents import Config, parse
 from cog_oci.errors import CogError
 from cog_oci.oci import Descriptor, Digest, MediaType, Reference, StoredImage, canonical_json, sha256
 from cog_oci.transports._files import document
+from cog_oci.transports._sizes import CONFIG_LIMIT, MANIFEST_LIMIT
 from cog_oci.transports._verified import AlteredBlobError, verified
-from cog_oci.transports._walk import CONFIG_LIMIT, MANIFEST_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,10 @@ class DockerSource:
         """As in Source: configurations and manifests; such an archive holds no other documents."""
         documents = {digest: data for image in self._images() for digest, data in _documents(image)}
         return documents.get(digest)
+
+    def attached(self, image: StoredImage, artifact_type: str) -> list[bytes]:  # noqa: ARG002 - the Protocol's
+        """As in Source: there is no place for one."""
+        return []
 
     def _read_images(self) -> tuple[StoredImage, ...]:
         if not self._saved:

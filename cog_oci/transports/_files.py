@@ -31,6 +31,9 @@ class Files(Protocol):
     def size(self, name: str) -> int | None:
         """Of a file, in bytes; None when there is none. A CogError for what is there and not a regular file."""
 
+    def names(self, folder: str) -> list[str]:
+        """Of the regular files right in a folder (which ends with a slash), without it; in any order."""
+
     def reading(self, name: str) -> AbstractContextManager[Callable[[int], bytes]]:
         """A function that gives the next bytes of the file, up to so many; a CogError when there is no such file."""
 
@@ -61,6 +64,11 @@ class FolderFiles:
             raise CogError(f"{self.name}: {name} is not a regular file")
         return found.st_size
 
+    def names(self, folder: str) -> list[str]:
+        """As in Files."""
+        path = self._root / folder
+        return [file.name for file in path.iterdir() if stat.S_ISREG(file.lstat().st_mode)] if path.is_dir() else []
+
     @contextmanager
     def reading(self, name: str) -> Iterator[Callable[[int], bytes]]:
         """As in Files."""
@@ -82,6 +90,11 @@ class TarFiles:
         """As in Files. A link to a regular file of the archive is that file: Docker 20.10 saves equal layers so."""
         member = self._find(name)
         return None if member is None else member.size
+
+    def names(self, folder: str) -> list[str]:
+        """As in Files."""
+        members = ((name.rpartition("/"), one) for name, one in self._members.items())
+        return [parts[2] for parts, one in members if one.isreg() and parts[0] + parts[1] == folder]
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Callable[[int], bytes]]:

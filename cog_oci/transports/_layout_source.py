@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from pydantic import BaseModel, Field
 
 from cog_oci.documents import Index, parse
-from cog_oci.oci import Descriptor, Reference, parse_digest
+from cog_oci.oci import Descriptor, Digest, Reference, parse_digest
+from cog_oci.transports._artifact import ARTIFACT_LIMIT, SUBJECT, document_about
 from cog_oci.transports._files import document
+from cog_oci.transports._sizes import CONFIG_LIMIT, MANIFEST_LIMIT
 from cog_oci.transports._verified import AlteredBlobError, verified, whole
-from cog_oci.transports._walk import CONFIG_LIMIT, MANIFEST_LIMIT, images
+from cog_oci.transports._walk import images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cog_oci.oci import Digest, StoredImage
+    from cog_oci.oci import StoredImage
     from cog_oci.transports._files import Files
 
 __all__ = ["LayoutSource"]
@@ -62,6 +65,19 @@ class LayoutSource:
         if size is None:
             return None
         return self._document(Descriptor("application/octet-stream", digest, size), "document", limit=CONFIG_LIMIT)
+
+    def attached(self, image: StoredImage, artifact_type: str) -> list[bytes]:
+        """As in Source. No index names them, as tools that want one image see no further: they are looked for."""
+        found = []
+        names = [name for name in self._files.names("blobs/sha256/") if re.fullmatch("[0-9a-f]{64}", name)]
+        for digest in sorted(Digest(f"sha256:{name}") for name in names):
+            size = self._files.size(_path(digest)) or 0
+            if size <= ARTIFACT_LIMIT and (data := self.find(digest)) and SUBJECT in data:
+                part = document_about(image, artifact_type, data)
+                document = self.find(part.digest) if part else None
+                if document is not None:
+                    found.append(document)
+        return found
 
     def _document(self, descriptor: Descriptor, kind: str, *, limit: int) -> bytes:
         with self._files.reading(_path(descriptor.digest)) as read:

@@ -10,20 +10,26 @@ import requests
 from cog_oci.blobs import Stream
 from cog_oci.documents import Blob
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, MediaType, Reference, parse_digest, sha256
-from cog_oci.transports._distribution import RegistryError, Repository
+from cog_oci.oci import Descriptor, MediaType, Reference, sha256
+from cog_oci.transports._artifact import document_about
+from cog_oci.transports._distribution import RegistryError
 from cog_oci.transports._download import Download
+from cog_oci.transports._place import Place
+from cog_oci.transports._referrers import Referrers
+from cog_oci.transports._sizes import CONFIG_LIMIT, MANIFEST_LIMIT
 from cog_oci.transports._verified import AlteredBlobError, verified, whole
-from cog_oci.transports._walk import CONFIG_LIMIT, MANIFEST_LIMIT, images
+from cog_oci.transports._walk import images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cog_oci.oci import Digest, StoredImage
+    from cog_oci.oci import Digest, Platform, StoredImage
+    from cog_oci.transports._distribution import Repository
     from cog_oci.transports._walk import Kind
 
 __all__ = ["RegistrySource", "open_registry"]
 
+_ATTACHED = 100  # artifacts of one type that are looked at
 _ACCEPTED = ", ".join(sorted(MediaType.INDEXES | MediaType.MANIFESTS))
 
 
@@ -33,15 +39,9 @@ def open_registry(text: str) -> Iterator[RegistrySource]:
 
     The scheme may be given to speak plain HTTP with a registry on another machine.
     """
-    scheme, separator, rest = text.rpartition("://")
-    if separator and scheme not in {"http", "https"}:
-        raise CogError(f"{text!r} is not the name of an image", hint="use host/name:tag or host/name@sha256:…")
-    name, at, digest = rest.partition("@")
-    reference = Reference.parse(name)
-    path = reference.full.partition("/")[2].rpartition(":")[0]
-    plain = {"http": True, "https": False}.get(scheme)
-    with Repository(reference.host, path, plain_http=plain) as repository:
-        yield RegistrySource(text, repository, parse_digest(digest) if at else reference.tag)
+    place = Place.parse(text)
+    with place.open() as repository:
+        yield RegistrySource(text, repository, place.digest or place.reference.tag)
 
 
 class RegistrySource:
@@ -57,8 +57,8 @@ class RegistrySource:
         tag = "latest" if self._reference.startswith("sha256:") else self._reference
         return Reference(self._repository.host, self._repository.path, tag)
 
-    def images(self) -> list[StoredImage]:
-        """As in Source."""
+    def images(self, only: Platform | None = None) -> list[StoredImage]:
+        """As in Source; of an index, what is for one platform alone, where that is said."""
         with Download(self._repository, f"manifests/{self._reference}", _ACCEPTED) as body:
             data, media_type = _limited(body, f"the manifest of {self.name}", MANIFEST_LIMIT), body.media_type
         digest = sha256(data)
@@ -71,7 +71,7 @@ class RegistrySource:
             return data if descriptor.digest == digest else self._document(descriptor, kind, limit=limit)
 
         root = Blob.model_validate({"mediaType": media_type, "digest": digest, "size": len(data)})
-        return images(self.name, [root], read)
+        return images(self.name, [root], read, only)
 
     @contextmanager
     def blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
@@ -93,6 +93,17 @@ class RegistrySource:
                     raise AlteredBlobError(f"{self.name}: {digest}", expected=digest, actual=sha256(data))
                 return data
         return None
+
+    def attached(self, image: StoredImage, artifact_type: str) -> list[bytes]:
+        """As in Source: from the registry's list of referrers, and from the tag that takes its place."""
+        found = []
+        for digest in Referrers(self._repository).of(image.descriptor.digest, artifact_type)[:_ATTACHED]:
+            manifest = self.find(digest)
+            part = document_about(image, artifact_type, manifest) if manifest else None
+            document = self.find(part.digest) if part else None
+            if document is not None:
+                found.append(document)
+        return found
 
     def _document(self, descriptor: Descriptor, kind: Kind, *, limit: int) -> bytes:
         path = f"{'blobs' if kind == 'configuration' else 'manifests'}/{descriptor.digest}"

@@ -10,7 +10,7 @@ import os
 import shutil
 import tarfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cog_oci.oci import DiffID, Reference, StoredImage
+    from cog_oci.oci import DiffID, Reference, StoredImage, StoredLayer
     from cog_oci.progress import Progress
     from cog_oci.store import Store
 
-__all__ = ["Archive", "write", "write_file"]
+__all__ = ["Archive", "begin", "write", "write_file"]
 
 _BLOCK = 512
 
@@ -48,6 +48,16 @@ class Archive:
     def index(self) -> bytes | None:
         """The image index, when there are several platforms."""
         return index_document(self.images) if len(self.images) > 1 else None
+
+    def beyond(self, *others: Sequence[str]) -> Archive:
+        """Without the layers of the image that it has in common with one of these, from the bottom up.
+
+        Each of `others` is the diff IDs of an image that the reader has, bottom up; the one that has most is taken.
+        """
+        layers = self.images[0].layers
+        same = max((_same(layers, other) for other in others), default=0)
+        above = {layer.diff_id for layer in layers[same:]}
+        return replace(self, left_out=frozenset(layer.diff_id for layer in layers[:same]) - above)
 
     @property
     def descriptor(self) -> Descriptor:
@@ -82,7 +92,18 @@ class Archive:
 
 
 def write_file(path: Path, archive: Archive, store: Store, progress: Progress = SILENT) -> None:
-    """The archive as a file: the old one, or nothing, until the new one is whole."""
+    """The archive as a file: the old one, or nothing, until the new one is whole.
+
+    A device or a pipe takes the bytes and stays what it is, and so does a link to a file. Raises CogError for a folder.
+    """
+    if path.is_dir():
+        raise CogError(f"{path} is a folder", hint=f"name a file in it, as in {path.name}/image.tar")
+    if path.exists() and not path.is_file():
+        with path.open("wb") as sink:
+            write(sink, archive, store, progress)
+        return
+    if path.is_symlink():
+        path = path.resolve()
     try:
         with _replacing(path) as file:
             write(file, archive, store, progress)
@@ -92,10 +113,19 @@ def write_file(path: Path, archive: Archive, store: Store, progress: Progress = 
         raise
 
 
-def write(sink: BinaryIO, archive: Archive, store: Store, progress: Progress = SILENT) -> None:
-    """The archive to a file or a pipe, small documents first, so that a reader knows early what comes."""
+def begin(sink: BinaryIO) -> None:
+    """What every archive begins with, whatever comes then."""
+    _document(sink, "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
+
+
+def write(sink: BinaryIO, archive: Archive, store: Store, progress: Progress = SILENT, *, begun: bool = False) -> None:
+    """The archive to a file or a pipe, small documents first, so that a reader knows early what comes.
+
+    `begun` says that `begin` has been called with this sink.
+    """
     with progress.task("writing the archive", sum(blob.size for blob in archive.blobs)) as task:
-        _document(sink, "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
+        if not begun:
+            begin(sink)
         _document(sink, "index.json", archive.layout_index)
         _document(sink, "manifest.json", _docker_manifest(archive))
         sink.writelines(_header(folder + "/", 0, kind=tarfile.DIRTYPE) for folder in ("blobs", "blobs/sha256"))
@@ -151,6 +181,16 @@ def _docker_manifest(archive: Archive) -> bytes:
             }
         ]
     )
+
+
+def _same(layers: Sequence[StoredLayer], other: Sequence[str]) -> int:
+    """How many layers, from the bottom up, are those of the other image."""
+    count = 0
+    for layer, diff_id in zip(layers, other, strict=False):
+        if layer.diff_id != diff_id:
+            break
+        count += 1
+    return count
 
 
 def _blob(digest: str) -> str:

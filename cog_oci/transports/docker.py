@@ -6,30 +6,28 @@ need not be in the archive at all. Shown on 20.10's store, and on containerd's.
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import socket
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
 
 from cog_oci.errors import CogError
 from cog_oci.progress import SILENT
 from cog_oci.transports import archive
+from cog_oci.transports._daemon import Daemon, find_daemon
+from cog_oci.transports._unix_http import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+    from types import TracebackType
 
-    from cog_oci.oci import DiffID, StoredImage
     from cog_oci.progress import Progress
     from cog_oci.store import Store
     from cog_oci.transports.archive import Archive
 
 __all__ = ["Docker", "DockerError"]
 
-_SOCKET = "/var/run/docker.sock"
-_TIMEOUT = 600.0  # seconds for one answer: a load unpacks gigabytes before it says anything
+_OK, _NOT_FOUND = 200, 404
+_UNESCAPED = str.maketrans({"[": "%5B", "]": "%5D"})  # of the characters of a reference, those that no path may have
 
 
 class DockerError(CogError):
@@ -44,113 +42,96 @@ class DockerError(CogError):
 
 
 class Docker:
-    """The daemon of this host, or the one that DOCKER_HOST names by a unix socket."""
+    """The daemon that is given, or that which DOCKER_HOST or a context names; a context, as it owns connections."""
 
-    def __init__(self, host: str | None = None) -> None:
-        self.address = host or os.environ.get("DOCKER_HOST") or f"unix://{_SOCKET}"
-        if not self.address.startswith("unix://"):
-            raise DockerError(self.address, "only unix:// addresses are spoken to")
-        self._path = self.address.removeprefix("unix://")
+    def __init__(self, host: Daemon | str | None = None) -> None:
+        self._daemon = host if isinstance(host, Daemon) else Daemon(host) if host else find_daemon()
+        self.address = self._daemon.address
+        self._looking: dict[str, Request] = {}
+        self._loading: Request | None = None
 
-    def load(self, whole: Archive, store: Store, progress: Progress = SILENT) -> int:
+    def expect(self, name: str) -> None:
+        """An image of this name is going to be loaded: the daemon gets ready for it, which takes it a while.
+
+        It begins to unpack as soon as it has seen the first bytes. When no load follows, it forgets about it at the end
+        of the context. Raises DockerError.
+        """
+        self._looking[name] = self._look(name)
+        self._loading = self._begin()
+
+    def load(self, whole: Archive, store: Store, progress: Progress = SILENT, *, relatives: Sequence[str] = ()) -> int:
         """Load the image under its name; how many bytes of layers went over. Raises DockerError.
 
-        What the image of that name has in common with this one, from the bottom up, stays where it is. When the daemon
-        lost a layer meanwhile, everything is sent.
+        What the image of that name has in common with this one, from the bottom up, stays where it is; so does what
+        one of its `relatives` has. When the daemon lost a layer meanwhile, or the patience for what it was to expect,
+        everything is sent.
         """
-        there = self._layers(whole.reference.familiar)
-        sparse = replace(whole, left_out=_common(whole.images[0], there))
+        sparse = whole.beyond(*map(self._layers, (whole.reference.familiar, *relatives)))
+        begun, self._loading = self._loading, None
         try:
-            return self._load(sparse, store, progress)
+            return self._load(begun or self._begin(), sparse, store, progress)
         except DockerError:
-            if not sparse.left_out:
+            if not sparse.left_out and begun is None:
                 raise
-            return self._load(whole, store, progress)
+            return self._load(self._begin(), whole, store, progress)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what is open."""
+        for request in (*self._looking.values(), self._loading):
+            if request is not None:
+                request.close()
+
+    def _look(self, name: str) -> Request:
+        return self._ask("GET", f"/images/{name.translate(_UNESCAPED)}/json")
+
+    def _begin(self) -> Request:
+        request = self._ask("POST", "/images/load?quiet=1")
+        with suppress(BrokenPipeError, ConnectionResetError):  # the daemon has said why
+            archive.begin(request)  # type: ignore[arg-type]  # a sink is all it needs
+        return request
+
+    def _ask(self, method: str, target: str) -> Request:
+        try:
+            return Request(self._daemon, method, target)
+        except OSError as error:
+            raise self._lost(error) from None
 
     def _layers(self, name: str) -> list[str]:
         """The diff IDs of an image, bottom up; none when there is no such image."""
-        status, body = self._ask("GET", f"/images/{quote(name, safe='')}/json")
-        if status == http.client.NOT_FOUND:
+        with self._looking.pop(name, None) or self._look(name) as asked:
+            try:
+                status, body = asked.short_answer()
+            except OSError as error:
+                raise self._lost(error) from None
+        if status == _NOT_FOUND:
             return []
-        if status != http.client.OK:
+        if status != _OK:
             raise DockerError(self.address, _message(body))
         return list(json.loads(body).get("RootFS", {}).get("Layers") or [])
 
-    def _load(self, whole: Archive, store: Store, progress: Progress) -> int:
-        def send(connection: http.client.HTTPConnection) -> None:
-            archive.write(_Chunks(connection), whole, store, progress)  # type: ignore[arg-type]  # a sink is all it needs
-
-        status, body = self._ask("POST", "/images/load?quiet=1", send)
-        failed = status != http.client.OK or any("error" in row for row in _rows(body))
-        if failed:
+    def _load(self, request: Request, whole: Archive, store: Store, progress: Progress) -> int:
+        with request:
+            try:
+                try:
+                    archive.write(request, whole, store, progress, begun=True)  # type: ignore[arg-type]  # as in _begin
+                    request.end()
+                except (BrokenPipeError, ConnectionResetError):
+                    pass  # the daemon has said why
+                status, body = request.answer()
+            except OSError as error:
+                raise self._lost(error) from None
+        if status != _OK or any("error" in row for row in _rows(body)):
             raise DockerError(self.address, _message(body))
         return sum(blob.size for blob in whole.blobs)
 
-    def _ask(
-        self, method: str, path: str, send: Callable[[http.client.HTTPConnection], None] | None = None
-    ) -> tuple[int, bytes]:
-        connection = _Unix(self._path)
-        try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            if send is not None:
-                connection.putheader("Content-Type", "application/x-tar")
-                connection.putheader("Transfer-Encoding", "chunked")
-            connection.endheaders()
-            if send is not None:
-                try:
-                    send(connection)
-                    connection.send(b"0\r\n\r\n")
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the daemon has said why
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise DockerError(self.address, str(error) or type(error).__name__) from None
-        finally:
-            connection.close()
-
-
-class _Unix(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-class _Chunks:
-    """A sink that sends what is written as chunks (RFC 9112 §7.1)."""
-
-    def __init__(self, connection: http.client.HTTPConnection) -> None:
-        self._connection = connection
-
-    def write(self, data: bytes) -> int:
-        if data:
-            self._connection.send(b"%x\r\n" % len(data))
-            self._connection.send(data)
-            self._connection.send(b"\r\n")
-        return len(data)
-
-    def writelines(self, pieces: Any) -> None:
-        for piece in pieces:
-            self.write(piece)
-
-    def flush(self) -> None:
-        """Everything has been sent."""
-
-
-def _common(image: StoredImage, there: list[str]) -> frozenset[DiffID]:
-    """The diff IDs that both have, counted from the bottom up to the first that differs."""
-    same = 0
-    for layer, other in zip(image.layers, there, strict=False):
-        if layer.diff_id != other:
-            break
-        same += 1
-    above = {layer.diff_id for layer in image.layers[same:]}
-    return frozenset(layer.diff_id for layer in image.layers[:same]) - above
+    def _lost(self, error: OSError) -> DockerError:
+        return DockerError(self.address, str(error) or type(error).__name__)
 
 
 def _rows(body: bytes) -> list[dict[str, Any]]:

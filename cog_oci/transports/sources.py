@@ -5,6 +5,7 @@ Everything is read where it is; nothing of it is believed before its digest has 
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -44,6 +45,9 @@ class Source(Protocol):
     def find(self, digest: Digest) -> bytes | None:
         """A small document, verified; None when the place does not have it."""
 
+    def attached(self, image: StoredImage, artifact_type: str) -> list[bytes]:
+        """The documents of this type that are about the image, each one verified, in the order of their digests."""
+
 
 @contextmanager
 def open_source(text: str) -> Iterator[Source]:
@@ -52,7 +56,7 @@ def open_source(text: str) -> Iterator[Source]:
     A folder is an OCI layout; a file is a tar of one, or a `docker save` archive; everything else names an image in a
     registry: `host/name:tag` or `host/name@sha256:…`. Raises CogError for what is none of them.
     """
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib raises for a user who is not known
     if path.is_dir():
         from cog_oci.transports._files import FolderFiles  # noqa: PLC0415 - each kind loads what it needs
         from cog_oci.transports._layout_source import LayoutSource  # noqa: PLC0415 - likewise

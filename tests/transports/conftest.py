@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need
+from tests.ports import free_port
 
 _CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: 127.0.0.1:{port}}}
+http: {{addr: 127.0.0.1:{port}{tls}}}
 {auth}
 """
 
@@ -46,14 +46,12 @@ class Registry:
         )
 
 
-def start_registry(folder: Path, auth: str = "") -> tuple[subprocess.Popen, Registry]:
+def start_registry(folder: Path, auth: str = "", tls: str = "") -> tuple[subprocess.Popen, Registry]:
     """A registry that has said that it is there."""
     need("docker-registry", "skopeo")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "config.yml"
-    config.write_text(_CONFIG.format(root=folder / "data", port=port, auth=auth))
+    config.write_text(_CONFIG.format(root=folder / "data", port=port, auth=auth, tls=tls))
     log = (folder / "log").open("wb")
     process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
     log.close()

@@ -33,6 +33,7 @@ class Answer:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body does not wait until its head is acknowledged
     server: Fake
 
     def do_GET(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -76,6 +78,30 @@ def test_a_failure_leaves_the_old_archive(image, store, tmp_path):
 
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["image.tar"]
+
+
+def test_a_device_a_pipe_and_a_link_stay_what_they_are(image, store, tmp_path):
+    whole = archive.Archive([image.stored()], NAME)
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "elsewhere" / "image.tar"
+    os.mkfifo(pipe)
+    file.parent.mkdir()
+    link.symlink_to(file)
+
+    archive.write_file(link, whole, store)
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(archive.write_file, pipe, whole, store)
+        read = pipe.read_bytes()
+        written.result()
+
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert read == file.read_bytes()
+
+
+def test_an_archive_is_no_folder(image, store, tmp_path):
+    with pytest.raises(CogError, match="is a folder") as error:
+        archive.write_file(tmp_path, archive.Archive([image.stored()], NAME), store)
+    assert error.value.hint == f"name a file in it, as in {tmp_path.name}/image.tar"
 
 
 def test_a_folder_that_is_not_there_is_said(image, store, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from cog_oci.errors import CogError
 from cog_oci.transports._credentials import Credentials, credentials
+from cog_oci.transports.logins import log_out
 
 ME = Credentials("me", "se:cret")
 
@@ -47,6 +48,16 @@ def helpers(tmp_path, monkeypatch) -> Path:
 
 def test_a_machine_without_any_has_none():
     assert credentials("r.example.com", "x") is None
+
+
+def test_who_has_no_home_has_none_and_can_keep_none(monkeypatch):
+    for name in ("HOME", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+    assert credentials("registry.example.com", "me/model") is None
+    with pytest.raises(CogError, match="this user has no home folder to keep a login in"):
+        log_out("registry.example.com")
 
 
 @pytest.mark.parametrize(

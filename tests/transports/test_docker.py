@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 
 import pytest
 
@@ -15,7 +17,13 @@ EMPTY = Archive([Image(Platform("linux", "amd64"), ImageConfig(), ()).stored()],
 
 
 @pytest.fixture
-def daemon(tmp_path):
+def heard():
+    """What came first on each connection."""
+    return []
+
+
+@pytest.fixture
+def daemon(tmp_path, heard):
     """A socket that answers each connection with the next of some answers."""
     path = tmp_path / "s"
 
@@ -28,8 +36,8 @@ def daemon(tmp_path):
             with listening:
                 for answer in answers:
                     connection, _ = listening.accept()
-                    with connection:
-                        connection.recv(1 << 20)
+                    with connection, contextlib.suppress(OSError):  # whoever asked may be gone
+                        heard.append(connection.recv(1 << 20))
                         connection.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
@@ -48,9 +56,9 @@ def test_no_daemon_is_an_error_with_its_address(tmp_path, store):
     assert "docker load -i" in caught.value.hint
 
 
-def test_other_addresses_are_refused_by_name():
-    with pytest.raises(DockerError, match=r"tcp://10\.0\.0\.1:2375: only unix://"):
-        Docker("tcp://10.0.0.1:2375")
+def test_other_addresses_are_refused_by_name(store):
+    with pytest.raises(DockerError, match=r"ssh://you@host: ssh:// is not spoken here: forward the socket"):
+        Docker("ssh://you@host").load(EMPTY, store)
 
 
 def test_what_the_daemon_says_is_shown(daemon, store):
@@ -71,3 +79,31 @@ def test_an_error_in_the_middle_of_a_good_answer_is_an_error(daemon, store):
 def test_what_is_no_http_is_an_error(daemon, store):
     with pytest.raises(DockerError):
         daemon(b"hello\r\n").load(EMPTY, store)
+
+
+def test_a_daemon_that_is_to_expect_an_image_is_told_before_there_is_one(daemon, heard, store):
+    with daemon(answer("404 Not Found", b"{}"), answer("200 OK", b"{}")) as asked:
+        asked.expect("x:latest")
+        deadline = time.monotonic() + 20
+        while len(heard) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+        assert heard[0] == b"GET /images/x:latest/json HTTP/1.0\r\n\r\n"
+        assert heard[1].startswith(b"POST /images/load?quiet=1 HTTP/1.1\r\n")
+        assert asked.load(EMPTY, store) == 0
+
+
+def test_a_daemon_that_has_lost_patience_is_given_everything_again(daemon, heard, store):
+    none = answer("404 Not Found", b"{}")
+    with daemon(none, b"", answer("200 OK", b"{}")) as asked:
+        asked.expect("x:latest")
+
+        assert asked.load(EMPTY, store) == 0
+    assert [first.split(b" ")[0] for first in heard] == [b"GET", b"POST", b"POST"]
+
+
+def test_what_was_expected_and_does_not_come_is_given_up(daemon, heard):
+    with daemon(answer("404 Not Found", b"{}"), b"") as asked:
+        asked.expect("[::1]:5000/x:latest")
+
+    assert not heard or heard[0].startswith(b"GET /images/%5B::1%5D:5000/x:latest/json ")

@@ -150,7 +150,7 @@ def test_whoever_has_no_password_is_told_to_log_in(guarded):
         source.images()
 
     assert "this machine has none" in str(caught.value)
-    assert caught.value.hint.endswith(f"`docker login {guarded.host}`")
+    assert caught.value.hint.endswith(f"`cog-oci login {guarded.host}`")
 
 
 def test_a_wrong_password_is_said_and_not_shown(guarded, home):

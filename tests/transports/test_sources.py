@@ -14,10 +14,11 @@ import pytest
 
 from cog_oci.blobs import open_plain
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, Image, ImageConfig, MediaType, Platform, canonical_json, sha256
+from cog_oci.oci import Attachment, Descriptor, Image, ImageConfig, MediaType, Platform, canonical_json, sha256
 from cog_oci.store import DigestMismatchError
 from cog_oci.transports import archive
 from cog_oci.transports.archive import Archive
+from cog_oci.transports.layout import write_folder
 from cog_oci.transports.sources import open_source
 from tests.conftest import need
 from tests.transports.stored import NAME, image, layer, pack, tar, write_index, write_layout
@@ -57,6 +58,11 @@ def test_a_layout_is_read_in_a_folder_and_in_a_tar(layout, images, tmp_path):
     check(pack(layout, tmp_path / "layout.tar"), *images)
 
 
+def test_a_folder_of_nobody_is_not_there():
+    with pytest.raises(CogError, match="there is no file or folder ~nobody-of-this-name/x"):
+        open_source("~nobody-of-this-name/x").__enter__()
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_our_own_archive_is_read_back_with_the_name_and_what_is_attached(store, images, tmp_path, count):
     path = tmp_path / "image.tar"
@@ -66,6 +72,25 @@ def test_our_own_archive_is_read_back_with_the_name_and_what_is_attached(store, 
     with open_source(str(path)) as source:
         assert source.reference == NAME
         assert source.find(sha256(b"{lock}")) == b"{lock}"
+
+
+def test_documents_about_an_image_are_found_in_an_archive_and_in_a_folder(store, images, tmp_path):
+    one, other = images
+    about = [
+        Attachment(one.descriptor, "application/x", b'{"a":1}'),
+        Attachment(one.descriptor, "application/y", b'{"b":2}'),
+        Attachment(other.descriptor, "application/x", b'{"c":3}'),
+    ]
+    whole = Archive([one.stored()], NAME, [blob for each in about for blob in each.blobs] + [b'{"subject": "no"}'])
+    archive.write_file(tmp_path / "image.tar", whole, store)
+    write_folder(tmp_path / "folder", whole, store)
+    (tmp_path / "folder/blobs/sha256/.unfinished").write_bytes(b'"subject"')
+
+    for place in ("image.tar", "folder"):
+        with open_source(str(tmp_path / place)) as source:
+            assert source.attached(one.stored(), "application/x") == [b'{"a":1}']
+            assert source.attached(other.stored(), "application/x") == [b'{"c":3}']
+            assert source.attached(one.stored(), "application/z") == []
 
 
 @pytest.mark.engine
