@@ -24,6 +24,8 @@ __all__ = ["Annotations"]
 Role = OneOf["input", "output"]
 
 MAX_DEPTH = 32
+MAX_PARTS = 10_000
+"""Types in the types of one signature: classes that hold others twice, and these others, double with every level."""
 NESTED_STREAM = "an iterator can't be inside of another type; use list"
 
 SCALARS = {
@@ -84,17 +86,44 @@ class Annotations:
         self.names = names
         self._constants = constants
         self._depth = 0
+        self._parts = 0
         self._reading: list[ast.ClassDef] = []
 
     def read(self, node: ast.expr, scope: Scope) -> Type:
         """The type that an annotation means; Unreadable at the part that means none."""
         self._depth += 1
+        self._parts += 1
         try:
+            if self._parts > MAX_PARTS:
+                raise Unreadable(scope.module, node, "the type has too many parts, annotate some with Opaque")
             if self._depth > MAX_DEPTH:
                 raise Unreadable(scope.module, node, "the type is nested too deeply, annotate a part with Opaque")
             return self._read(node, scope)
         finally:
             self._depth -= 1
+
+    def read_item(self, node: ast.expr, scope: Scope) -> Type | None:
+        """The type of the elements of what an annotation says is a list; None if it says something else.
+
+        An element may be whatever an input or output may be, so also a list, or None for an input.
+        """
+        for _ in range(MAX_DEPTH):
+            node = self.unquoted(node, scope)
+            target = self.names.resolve(node.value if isinstance(node, ast.Subscript) else node, scope)
+            if isinstance(target, Expression) and target.node is not node:  # an alias
+                node, scope = target.node, target.scope
+                continue
+            arguments = _arguments(node.slice) if isinstance(node, ast.Subscript) else []
+            match target, arguments:
+                case Symbol(name="typing.Annotated"), [node, *_]:
+                    continue
+                case Symbol(name=name), [item] if name in LISTS:
+                    return self._inner(self.read(item, scope), item, scope)
+                case Symbol(name=name), [] if name in LISTS:
+                    return Scalar(Kind.ANY)
+                case _:
+                    return None
+        return None
 
     def is_optional(self, node: ast.expr, scope: Scope) -> bool:
         """Whether an annotation allows None, without looking at what else it allows."""

@@ -24,7 +24,9 @@ __all__ = ["Constants"]
 
 MAX_DEPTH = 50
 MAX_SIZE = 100_000
-"""Elements of a container, characters of a string, bits of a number."""
+"""Elements of a container, characters of a string."""
+MAX_BITS = 10_000
+"""Of a whole number: some 3,000 digits, which Python still prints (CVE-2020-10735)."""
 BUDGET = 400_000
 """Steps for all expressions of one reading: some tenths of a second."""
 
@@ -250,6 +252,8 @@ class Constants:
     def _spend(self, value: object, node: ast.AST, scope: Scope) -> object:
         size = _size(value)
         self._budget -= 1 + size // 10
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise Unreadable(scope.module, node, f"the number has more than {MAX_BITS:,} bits")
         if size > MAX_SIZE:
             raise Unreadable(scope.module, node, f"the value is larger than {MAX_SIZE:,} elements")
         if self._budget < 0:

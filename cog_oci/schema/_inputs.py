@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cog_oci.schema import _values
 from cog_oci.schema._names import Expression, Function, Names, Symbol
+from cog_oci.schema._patterns import matches
 from cog_oci.schema._source import Unreadable
 from cog_oci.schema._types import Kind, ListOf, Literal, Nullable, Scalar, Type, UnionOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cog_oci.errors import Problem
     from cog_oci.schema._annotations import Annotations
@@ -62,7 +64,16 @@ ARGUMENTS = {"default", "description", *CONSTRAINTS, "choices", "deprecated", "a
 class InputReader:
     """Reads parameters; what is wrong with one is appended to `problems`, and the others are read all the same."""
 
-    def __init__(self, names: Names, constants: Constants, annotations: Annotations, problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        constants: Constants,
+        annotations: Annotations,
+        problems: list[Problem],
+        *,
+        batched: bool = False,
+    ) -> None:
+        self._batched = batched
         self._names = names
         self._constants = constants
         self._annotations = annotations
@@ -87,22 +98,25 @@ class InputReader:
         values = self._values(arguments, call_scope, subject)
         if kind is None or len(self._problems) > before:
             return None
-        checks = _Checks(parameter.arg, kind, values, arguments, call or default or parameter, call_scope)
-        try:
-            return checks.input()
-        except Unreadable as error:
-            self._problems.append(error.problem(subject))
-            return None
+        at = call or default or parameter
+        read = _Checks(parameter.arg, kind, values, arguments, at, call_scope, self._problems).input()
+        return None if len(self._problems) > before else read
 
     def _type(self, parameter: ast.arg, scope: Scope, subject: str) -> Type | None:
         if parameter.annotation is None:
             self._report(parameter, scope, subject, f"has no type, annotate it: `{parameter.arg}: str`")
             return None
         try:
-            return self._annotations.read(parameter.annotation, scope)
+            if not self._batched:
+                return self._annotations.read(parameter.annotation, scope)
+            item = self._annotations.read_item(parameter.annotation, scope)
         except Unreadable as error:
             self._problems.append(error.problem(subject))
             return None
+        if item is None:
+            way = f"list[{ast.unparse(self._annotations.unquoted(parameter.annotation, scope))}]"
+            self._report(parameter.annotation, scope, subject, f"@batch gives a list, one for each prediction: `{way}`")
+        return item
 
     def _input_call(self, node: ast.expr, scope: Scope) -> tuple[ast.Call | None, Scope]:
         """The `Input(...)` that a default comes to, through names and functions that only return one."""
@@ -172,27 +186,51 @@ class _Checks:
     nodes: dict[str, ast.expr]
     at: ast.AST
     scope: Scope
+    problems: list[Problem]
 
     def input(self) -> Input:
-        """The input; Unreadable for the first thing wrong."""
-        constraints = {CONSTRAINTS[name][0]: self._constraint(name) for name in CONSTRAINTS if self._given(name)}
-        self._check_range(constraints, "minimum", "maximum", "le")
-        self._check_range(constraints, "minLength", "maxLength", "max_length")
-        choices = self._choices()
-        kind = self.type
-        default = self._default(constraints, choices)
+        """The input; it means something only if nothing has been appended to `problems`."""
+        constraints: dict[str, object] = {}
+        for name, (keyword, _) in CONSTRAINTS.items():
+            if self._given(name):
+                with self._noting():
+                    constraints[keyword] = self._constraint(name)
+        with self._noting():
+            self._check_range(constraints, "minimum", "maximum", "le")
+            self._check_range(constraints, "minLength", "maxLength", "max_length")
+        choices: tuple[object, ...] = ()
+        with self._noting():
+            choices = self._choices()
+        kind, default = self.type, None
+        with self._noting():
+            default = self._default(constraints, choices)
+        description, deprecated, accept = None, False, None
+        with self._noting():
+            description = self._text("description")
+        with self._noting():
+            deprecated = self._deprecated()
+        with self._noting():
+            accept = self._accept()
         if default is not None and default.value is None and not isinstance(kind, Nullable):
             kind = Nullable(kind)  # `seed: int = None` means int or None, as it did before PEP 484 was amended
         return Input(
             self.name,
             kind,
             default,
-            self._text("description"),
+            description,
             constraints,
             choices,
-            deprecated=self._deprecated(),
-            accept=self._accept(),
+            deprecated=deprecated,
+            accept=accept,
         )
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """What is wrong is noted, and does not keep anyone from looking at the rest."""
+        try:
+            yield
+        except Unreadable as error:
+            self.problems.append(error.problem(f"parameter '{self.name}'"))
 
     def _given(self, name: str) -> bool:
         return self.values.get(name) is not None
@@ -203,20 +241,20 @@ class _Checks:
     def _text(self, name: str) -> str | None:
         value = self.values.get(name)
         if value is not None and not isinstance(value, str):
-            raise self._fail(name, f"{name} must be a str, not {value!r}")
+            raise self._fail(name, f"{name} must be a str, not {_values.shown(value)}")
         return value
 
     def _deprecated(self) -> bool:
         value = self.values.get("deprecated", False)
         if not isinstance(value, bool) and value is not None:
-            raise self._fail("deprecated", f"deprecated must be True or False, not {value!r}")
+            raise self._fail("deprecated", f"deprecated must be True or False, not {_values.shown(value)}")
         return value is True
 
     def _accept(self) -> object:
         value = self.values.get("accept")
         texts = value if isinstance(value, list) else [] if value is None else [value]
         if not all(isinstance(each, str) for each in texts):
-            raise self._fail("accept", f"accept must be a str or a list of str, not {value!r}")
+            raise self._fail("accept", f"accept must be a str or a list of str, not {_values.shown(value)}")
         return value
 
     def _constraint(self, name: str) -> object:
@@ -230,9 +268,11 @@ class _Checks:
             try:
                 re.compile(pattern)
             except (re.error, OverflowError, RecursionError) as error:
-                raise self._fail(name, f"regex {pattern!r} is not a regular expression: {error}") from error
+                raise self._fail(
+                    name, f"regex {_values.shown(pattern)} is not a regular expression: {error}"
+                ) from error
         elif isinstance(value, bool) or not isinstance(value, int if name.endswith("length") else int | float):
-            raise self._fail(name, f"{name} must be a number, not {value!r}")
+            raise self._fail(name, f"{name} must be a number, not {_values.shown(value)}")
         elif name.endswith("length") and int(value) < 0:
             raise self._fail(name, f"{name} must not be negative")
         return value
@@ -252,14 +292,14 @@ class _Checks:
             return ()
         values = self.values["choices"]
         if not isinstance(values, list):
-            raise self._fail("choices", f"choices must be a list, not {values!r}")
+            raise self._fail("choices", f"choices must be a list, not {_values.shown(values)}")
         item = inner.item if isinstance(inner, ListOf) else inner
         allowed = {Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN}
         if isinstance(item, UnionOf) or not isinstance(item, Scalar) or item.kind not in allowed:
             raise self._fail("choices", f"choices are for str, int, float and bool, the input is {self.type}")
         for value in values:
             if not _values.fits(value, item):
-                raise self._fail("choices", f"choice {value!r} is not of type {item}")
+                raise self._fail("choices", f"choice {_values.shown(value)} is not of type {item}")
         return tuple(values)
 
     def _default(self, constraints: dict[str, object], choices: tuple[object, ...]) -> Default | None:
@@ -272,10 +312,12 @@ class _Checks:
         if inner == Scalar(Kind.SECRET):
             raise self._fail("default", "a default would put the secret into the image, leave it out or use None")
         if not _values.fits(value, inner):
-            raise self._fail("default", f"default {value!r} is not of type {self.type}")
+            raise self._fail("default", f"default {_values.shown(value)} is not of type {self.type}")
         for each in value if isinstance(value, list) and isinstance(inner, ListOf) else [value]:
             if choices and each not in choices:
-                raise self._fail("default", f"default {each!r} is not one of the choices {list(choices)}")
+                raise self._fail(
+                    "default", f"default {_values.shown(each)} is not one of the choices {_values.shown(list(choices))}"
+                )
         self._check_default(value, constraints)
         return Default(value)
 
@@ -285,13 +327,21 @@ class _Checks:
             checks = {
                 "minLength": lambda least: len(value) >= least,
                 "maxLength": lambda most: len(value) <= most,
-                "pattern": lambda pattern: re.search(pattern, value) is not None,
             }
         elif isinstance(value, int | float) and not isinstance(value, bool):
             checks = {"minimum": lambda least: value >= least, "maximum": lambda most: value <= most}
+        if isinstance(value, str) and "pattern" in constraints:
+            found = matches(constraints["pattern"], value)
+            if found is None:
+                way = "it would keep clients waiting, write one that repeats nothing that is repeated already"
+                raise self._fail("regex", f"regex takes longer than half a second to match the default; {way}")
+            checks["pattern"] = lambda _: found
         for keyword, holds in checks.items():
             if keyword in constraints and not holds(constraints[keyword]):
-                raise self._fail("default", f"default {value!r} doesn't fit {keyword} {constraints[keyword]!r}")
+                raise self._fail(
+                    "default",
+                    f"default {_values.shown(value)} doesn't fit {keyword} {_values.shown(constraints[keyword])}",
+                )
 
 
 def _near(name: str) -> str:

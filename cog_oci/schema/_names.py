@@ -22,8 +22,13 @@ OUTSIDE = frozenset({"builtins", "cog", "collections", "enum", "pathlib", "pydan
 """Modules that are never the project's own, so that a project's `enum.py` or `typing.py` fools nobody."""
 
 SAME = {
-    "typing_extensions": "typing",
+    "cog.exceptions": "cog",
+    "cog.input": "cog",
+    "cog.model": "cog",
+    "cog.predictor": "cog",
+    "cog.types": "cog",
     "collections.abc": "typing",
+    "typing_extensions": "typing",
     "pydantic.v1": "pydantic",
     "pydantic.main": "pydantic",
 }
@@ -115,7 +120,7 @@ class Names:
                 place = place.parent
             if hasattr(builtins, name):
                 return Symbol(f"builtins.{name}")
-            raise Unreadable(scope.module, at, f"'{name}' is not defined{near(name, scope)}")
+            raise Unreadable(scope.module, at, f"'{_short(name)}' is not defined{near(name, scope)}")
         finally:
             self._hops -= 1
 
@@ -288,10 +293,16 @@ def _canonical(name: str) -> Symbol:
     return Symbol(f"{SAME.get(module, module)}.{last}")
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else name[:57] + "..."
+
+
 def near(name: str, scope: Scope, *, own: bool = False) -> str:
     """A suggestion for a name that is not there: what is, and looks like it. `own`: only of that scope itself."""
     from difflib import get_close_matches  # noqa: PLC0415 -- only when something is wrong
 
+    if len(name) > 60:  # nobody's slip of the pen
+        return ""
     names: set[str] = set()
     place: Scope | None = scope
     while place is not None:

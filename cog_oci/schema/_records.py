@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from cog_oci.errors import Problem, SourceError
 from cog_oci.schema._names import Class, Names, Symbol
 from cog_oci.schema._source import Unreadable
 from cog_oci.schema._types import Field, Nullable, Type
@@ -49,17 +50,32 @@ def kind_of(owner: Class, names: Names) -> RecordKind | None:
 
 
 def fields_of(owner: Class, kind: RecordKind, reader: Reader) -> tuple[Field, ...]:
-    """The members in the order of definition, inherited ones first; a member defined again keeps its place."""
+    """The members in the order of definition, inherited ones first; a member defined again keeps its place.
+
+    SourceError with all that is wrong with any of them.
+    """
     fields: dict[str, Field] = {}
+    problems: list[Problem] = []
+    hint = None
     for each in reversed(list(reader.names.lineage(owner))):
         if kind_of(each, reader.names) is None:
             continue  # a mixin: its annotations are no members
         _check_bases(each, reader.names)
         for statement in each.node.body:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                field = _field(statement, statement.target.id, each, kind, reader)
-                if field is not None:
-                    fields[field.name] = field
+                name = statement.target.id
+                try:
+                    field = _field(statement, name, each, kind, reader)
+                except Unreadable as error:
+                    problems.append(error.problem(f"member '{name}' of class '{each.node.name}'"))
+                except SourceError as error:
+                    problems += error.problems
+                    hint = hint or error.hint
+                else:
+                    if field is not None:
+                        fields[name] = field
+    if problems:
+        raise SourceError(list(dict.fromkeys(problems)), hint=hint)
     return tuple(fields.values())
 
 

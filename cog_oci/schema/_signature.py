@@ -10,7 +10,8 @@ from cog_oci.errors import Problem, SourceError
 from cog_oci.schema._annotations import Annotations
 from cog_oci.schema._constants import Constants
 from cog_oci.schema._inputs import Input, InputReader
-from cog_oci.schema._names import Class, Function, Names, Symbol
+from cog_oci.schema._marks import read_marks
+from cog_oci.schema._names import Class, Function, Names
 from cog_oci.schema._reference import Mode, callable_of, split_reference
 from cog_oci.schema._source import Project, Unreadable
 from cog_oci.schema._types import Stream, Type
@@ -18,8 +19,6 @@ from cog_oci.schema._types import Stream, Type
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from cog_oci.schema._scope import Scope
 
 __all__ = ["Signature", "read_signature"]
 
@@ -61,15 +60,16 @@ class _Reader:
         self._constants = Constants(names)
         self._problems: list[Problem] = []
         self._hint: str | None = None
+        self._marks = read_marks(function, names, self._constants, self._problems)
 
     def signature(self) -> Signature:
         inputs = self._inputs()
         output = self._output()
-        streaming, concurrency = self._decorators(output)
+        self._check_marks(output)
         if self._problems or output is None:
             raise SourceError(list(dict.fromkeys(self._problems)), hint=self._hint)
         is_async = isinstance(self._node, ast.AsyncFunctionDef)
-        return Signature(inputs, output, is_async, streaming, concurrency)
+        return Signature(inputs, output, is_async, self._marks.streaming is not None, self._marks.concurrency)
 
     def _report(self, node: ast.AST, reason: str, subject: str = "") -> None:
         self._problems.append(Unreadable(self._scope.module, node, reason).problem(subject))
@@ -80,9 +80,9 @@ class _Reader:
         self._hint = self._hint or error.hint
 
     def _inputs(self) -> tuple[Input, ...]:
-        reader = InputReader(
-            self._names, self._constants, Annotations(self._names, self._constants, "input"), self._problems
-        )
+        annotations = Annotations(self._names, self._constants, "input")
+        batched = self._marks.batch is not None
+        reader = InputReader(self._names, self._constants, annotations, self._problems, batched=batched)
         inputs = []
         for parameter, default in self._parameters():
             try:
@@ -99,7 +99,7 @@ class _Reader:
         positional = [*arguments.posonlyargs, *arguments.args]
         missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
         pairs = list(zip(positional, [*missing, *arguments.defaults], strict=True))
-        if self._owner is not None and not self._is_static():
+        if self._owner is not None and not self._marks.is_static:
             if not pairs:
                 self._report(self._node, f"{self._node.name}() is a method and has no parameter 'self'")
             pairs = pairs[1:]
@@ -114,60 +114,31 @@ class _Reader:
         yield from pairs
         yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
 
-    def _is_static(self) -> bool:
-        return any(name == "builtins.staticmethod" for _, name in self._decorator_names())
-
     def _output(self) -> Type | None:
         if self._node.returns is None:
             self._report(self._node, f"{self._node.name}() has no return type, annotate it: `-> str`")
             return None
+        annotations = Annotations(self._names, self._constants, "output")
         try:
-            return Annotations(self._names, self._constants, "output").read(self._node.returns, self._scope)
+            if self._marks.batch is None:
+                return annotations.read(self._node.returns, self._scope)
+            item = annotations.read_item(self._node.returns, self._scope)
         except Unreadable as error:
             self._problems.append(error.problem("return type"))
         except SourceError as error:
             self._take(error)
+        else:
+            if item is None:
+                self._report(
+                    self._node.returns, "@batch needs a list as return type, with one output for each prediction"
+                )
+            return item
         return None
 
-    def _decorator_names(self) -> Iterator[tuple[ast.expr, str]]:
-        """The decorators that have a name from outside; the others change nothing that a schema says."""
-        scope: Scope = self._scope
-        for decorator in self._node.decorator_list:
-            try:
-                target = self._names.resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
-            except (Unreadable, SourceError):
-                continue
-            if isinstance(target, Symbol):
-                yield decorator, target.name
-
-    def _decorators(self, output: Type | None) -> tuple[bool, int | None]:
-        streaming, concurrency = False, None
-        for decorator, name in self._decorator_names():
-            if name == "cog.streaming":
-                streaming = True
-                if output is not None and not isinstance(output, Stream):
-                    self._report(decorator, f"@streaming needs an iterator as return type, not {output}")
-            elif name == "cog.concurrent" and isinstance(decorator, ast.Call):
-                concurrency = self._concurrency(decorator)
-        return streaming, concurrency
-
-    def _concurrency(self, decorator: ast.Call) -> int | None:
-        for keyword in decorator.keywords:
-            if keyword.arg != "max":
-                self._report(keyword, f"@concurrent has no argument '{keyword.arg or '**'}', it has max")
-        for argument in decorator.args:
-            self._report(argument, "@concurrent takes its argument by name: max=N")
-        nodes = [keyword.value for keyword in decorator.keywords if keyword.arg == "max"]
-        if not nodes:
-            return None
-        try:
-            value = self._constants.value(nodes[0], self._scope)
-        except Unreadable as error:
-            self._problems.append(error.problem("@concurrent"))
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            self._report(nodes[0], f"@concurrent max must be a whole number of at least 1, not {value!r}")
-            return None
-        if value > 1 and not isinstance(self._node, ast.AsyncFunctionDef):
-            self._report(nodes[0], "@concurrent max greater than 1 needs an async function, write `async def`")
-        return value
+    def _check_marks(self, output: Type | None) -> None:
+        """What a decorator asks of the signature."""
+        streaming, batch = self._marks.streaming, self._marks.batch
+        if streaming is not None and batch is None and output is not None and not isinstance(output, Stream):
+            self._report(streaming, f"@streaming needs an iterator as return type, not {output}")
+        if batch is not None and not any(True for _ in self._parameters()):
+            self._report(batch, "@batch needs an input, whose list says how many predictions there are")

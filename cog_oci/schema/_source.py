@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from cog_oci.errors import Problem, SourceError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = ["Module", "Project", "Unreadable"]
 
-MAX_BYTES = 4_000_000
-"""A source file that is larger holds data, and parsing it would take seconds and a gigabyte."""
+MAX_BYTES = 1_000_000
+"""A source file that is larger holds data, and parsing it may take seconds and a gigabyte."""
 
 
 class Unreadable(Exception):  # noqa: N818 -- it is a finding to collect, and never leaves the package
@@ -77,6 +83,8 @@ class Project:
     def by_name(self, dotted: str) -> Module | None:
         """The project's module of that dotted name, or None if it comes from outside."""
         path = PurePosixPath(*dotted.split("."))
+        if not path.name:  # `from . import x` in a file at the root, which is in no package
+            return None
         for candidate in (path.with_name(path.name + ".py"), path / "__init__.py", path.with_name(path.name + ".pyi")):
             if self._is_file(candidate):
                 return self._load(candidate)
@@ -120,10 +128,22 @@ class Project:
         return source
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A tree is no garbage; to look for some again and again while it grows takes longer than to parse."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _parse(file: str, source: bytes) -> ast.Module:
     hint = None
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _uncollected():
             warnings.simplefilter("ignore")  # invalid escapes and the like are the model's affair
             return ast.parse(source, filename=file)
     except SyntaxError as error:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cog_oci.schema._scope import Scope
 
-__all__ = ["fits", "json_value", "kinds_of"]
+__all__ = ["fits", "json_value", "kinds_of", "shown"]
 
 PYTHON: dict[Kind, type | tuple[type, ...]] = {
     Kind.BOOLEAN: bool,
@@ -51,6 +51,12 @@ def json_value(value: object, node: ast.AST, scope: Scope) -> object:
         case _:
             reason = f"{type(value).__name__} can't be said in JSON"
     raise Unreadable(scope.module, node, reason)
+
+
+def shown(value: object) -> str:
+    """The value as a message shows it: written as in the source, and not all of it if that is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def fits(value: object, kind: Type) -> bool:

@@ -132,3 +132,50 @@ def test_what_the_server_must_know_is_read_too(tmp_path):
     made = read_schema(tmp_path, "run.py")
 
     assert (made.is_async, made.concurrency) == (True, 8)
+
+
+@pytest.mark.parametrize(
+    ("source", "places"),
+    [
+        (
+            "def run(a: int = Input(default='x', ge='y', max_length=3, choices=['z'], deprecated=1)) -> str: ...",
+            ["3:32 parameter 'a'", "3:40 parameter 'a'", "3:56 parameter 'a'", "3:67 parameter 'a'", "3:85 parameter 'a'"],
+        ),
+        (
+            "class Out(BaseModel):\n    x: Tensor\n    y: 'list['\n    z: int\ndef run(a) -> Out: ...",
+            ["4:8 member 'x' of class 'Out'", "5:8 member 'y' of class 'Out'", "7:9 parameter 'a'"],
+        ),
+        (
+            "class In(BaseModel):\n    x: Tensor\nclass Out(BaseModel):\n    a: In\n    b: list[In]\n    c: set\ndef run() -> Out: ...",
+            ["4:8 member 'x' of class 'In'", "8:8 member 'c' of class 'Out'"],
+        ),
+        (
+            "@cog.concurrent(max=0)\n@cog.streaming\nasync def run(a, *b: int, c: Tensor = 1) -> set: ...",
+            ["3:21 @concurrent max", "5:15 parameter 'a'", "5:19 parameter '*b'", "5:30 parameter 'c'", "5:45 return type"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_one_place_hides_nothing_in_another(tmp_path, source, places):
+    found = problems(
+        tmp_path, f"import cog; from cog import BaseModel, Input\nfrom torch import Tensor\n{source}\n", "run.py:run"
+    )
+
+    assert len(found) == len(places), found
+    for text, place in zip(found, places, strict=True):
+        position, _, subject = place.partition(" ")
+        assert text.startswith(f"run.py:{position}: {subject}"), text
+
+
+@pytest.mark.parametrize("module", ["types", "input", "model", "predictor", "exceptions"])
+def test_a_name_is_the_same_from_the_module_that_cog_has_it_in(tmp_path, module):
+    (tmp_path / "run.py").write_text(
+        f"import cog.types\nfrom cog.input import Input\nfrom cog.model import BaseModel\nfrom cog.{module} import *\n"
+        "class Out(BaseModel):\n    x: cog.types.Path\n"
+        "def run(a: cog.types.Secret, b: int = Input(default=3)) -> Out: ...\n"
+    )
+
+    schemas = read_schema(tmp_path, "run.py:run").document["components"]["schemas"]
+
+    assert schemas["Input"]["properties"]["a"]["format"] == "password"
+    assert schemas["Input"]["properties"]["b"]["default"] == 3
+    assert schemas["Output"]["properties"]["x"]["format"] == "uri"

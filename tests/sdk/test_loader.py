@@ -84,3 +84,29 @@ def test_importing_the_interface_brings_nothing_heavy():
     program = "import sys; import cog_oci.sdk.cog; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"asyncio", "urllib.request", "http.client", "mimetypes", "ssl", "email", "logging"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("class Trainer:\n    def train(self, n): return n + 1\n", ":Trainer"),
+        ("class Trainer(BaseRunner):\n    def train(self, n): return n + 1\n", ""),
+        ("def train(n): return n + 1\n", ":train"),
+        ("def train(n): return n + 1\n", ""),
+    ],
+)
+def test_a_training_is_a_function_or_a_class(write, source, name):
+    assert load(write(source) + name).run(n=1) == 2
+
+
+def test_a_model_that_can_be_trained_too_is_a_model(write):
+    file = write(
+        "class Runner:\n    def run(self): return 'ran'\n    def train(self): return 'trained'\ndef train(): ...\n"
+    )
+    assert load(file).run() == "ran"
+
+
+def test_what_base_runner_has_is_no_method_of_the_model(write):
+    file = write("class Runner(BaseRunner):\n    def predict(self): return 1\n")
+    with pytest.warns(DeprecationWarning, match="rename it to run"):
+        assert load(file).run() == 1

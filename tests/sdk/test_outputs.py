@@ -110,7 +110,18 @@ def test_models_are_dataclasses_unless_they_say_otherwise():
 
 def test_a_secret_does_not_print_itself():
     secret = Secret("hush")
-    assert (f"{secret}", repr(secret), secret.get_secret_value()) == ("**********", "**********", "hush")
+    assert (f"{secret}", repr(secret), secret.get_secret_value()) == ("**********", "Secret(**********)", "hush")
+    assert (str(Secret()), repr(Secret())) == ("", "Secret()")
+
+
+def test_the_file_of_a_data_url_without_a_media_type_is_text():
+    assert [file_name(f"data:{head},x") for head in ("", ";base64", "text/plain", "image/png", "x/unknown")] == [
+        "file.txt",
+        "file.txt",
+        "file.txt",
+        "file.png",
+        "file",
+    ]
 
 
 def test_a_url_stands_for_its_file_until_it_is_read():

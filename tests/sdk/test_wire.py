@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -11,27 +12,40 @@ from hypothesis import strategies as st
 from cog_oci.sdk.cog import _wire
 
 text = st.text(st.characters(exclude_categories=[]), max_size=20)
+number = st.integers(1, 2**32 - 1)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=8,
 )
+lines = st.builds(_wire.to_line, values)
 messages = st.one_of(
-    st.builds(_wire.Predict, text, values, st.dictionaries(text, text, max_size=2)),
-    st.builds(_wire.Cancel, text),
+    st.builds(
+        _wire.Predict,
+        number,
+        text,
+        st.dictionaries(text, text, max_size=2),
+        st.binary(max_size=40),
+        st.none() | text,
+        st.none() | st.dictionaries(text, text, max_size=2),
+    ),
+    st.builds(_wire.Cancel, number),
+    st.builds(_wire.Withdraw, number),
+    st.builds(_wire.Kept, number),
     st.just(_wire.CheckHealth()),
     st.just(_wire.Stop()),
-    st.builds(_wire.Ready, st.integers(1, 99), st.booleans(), text),
+    st.builds(_wire.Hello, text),
+    st.builds(_wire.Ready, st.integers(1, 99), st.booleans(), st.booleans()),
     st.builds(_wire.SetupFailed, text, text),
-    st.builds(_wire.Log, st.none() | text, text, text),
-    st.builds(_wire.Output, text, values),
-    st.builds(_wire.Metric, text, text, text, values),
+    st.builds(_wire.Log, st.just(0) | number, text, text),
+    st.builds(_wire.Output, number, lines),
+    st.builds(_wire.Metric, number, text, text, values),
     st.builds(
         _wire.Done,
-        text,
+        number,
         st.sampled_from(["succeeded", "failed", "canceled"]),
         st.floats(0, 1e6),
-        values,
+        lines,
         st.booleans(),
         st.none() | text,
         st.none() | text,
@@ -49,13 +63,22 @@ def test_decoding_undoes_encoding_however_the_stream_is_cut(sent, size):
     assert [type(message) for message in received] == [type(message) for message in sent]
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf])
-def test_a_number_that_json_lacks_is_not_sent(number):
+@given(values)
+def test_a_line_of_json_is_one_line_and_says_the_value(value):
+    line = _wire.to_line(value)
+    assert b"\n" not in line
+    assert json.loads(line) == value
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_json_lacks_is_not_sent(value):
     with pytest.raises(ValueError, match="JSON"):
-        _wire.encode(_wire.Output("x", number))
+        _wire.to_line(value)
+    with pytest.raises(ValueError, match="JSON"):
+        _wire.encode(_wire.Metric(1, "x", "replace", value))
 
 
 def test_a_message_of_another_version_is_named():
-    body = b'["Nonsense"]'
-    with pytest.raises(ValueError, match="Nonsense"):
-        _wire.Decoder().feed(len(body).to_bytes(4, "big") + body)
+    frame = bytes([99]) + bytes(12)
+    with pytest.raises(ValueError, match="99"):
+        _wire.Decoder().feed(frame)

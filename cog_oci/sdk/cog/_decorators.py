@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-__all__ = ["concurrent", "concurrent_max", "streaming"]
+__all__ = ["Batching", "batch", "batching", "concurrent", "concurrent_max", "streaming"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CONCURRENT = "__cog_concurrent_max__"
+_BATCH = "__cog_batch__"
 
 
 @overload
@@ -30,18 +33,65 @@ def concurrent(*, max: int = 1) -> Callable[[F], F]: ...
 def concurrent(run: F | None = None, *, max: int = 1) -> F | Callable[[F], F]:  # noqa: A002 - Cog's interface
     """Let `max` predictions run at a time in one process. More than one needs an asynchronous `run()`.
 
-    Raises TypeError or ValueError for a `max` that is not a number of predictions.
+    Raises TypeError or ValueError for a `max` that is not a number of predictions, or too many for the function.
     """
+    if run is not None and not callable(run):
+        raise TypeError("concurrent is written @concurrent or @concurrent(max=...)")
     if isinstance(max, bool) or not isinstance(max, int):
         raise TypeError(f"concurrent max must be an int, got {type(max).__name__}")
     if max < 1:
         raise ValueError(f"concurrent max must be at least 1, got {max}")
 
     def mark(function: F) -> F:
+        if max > 1 and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+            raise TypeError(f"concurrent max greater than 1 requires an async function, {function.__name__}() is none")
         setattr(function, _CONCURRENT, max)
         return function
 
     return mark if run is None else mark(run)
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How predictions are put together: at most `max_size`, the first of which waits `max_wait` seconds at most."""
+
+    max_size: int
+    max_wait: float
+
+
+@overload
+def batch(run: F) -> F: ...
+@overload
+def batch(*, max_size: int = 8, max_wait: float = 0.01) -> Callable[[F], F]: ...
+def batch(run: F | None = None, *, max_size: int = 8, max_wait: float = 0.01) -> F | Callable[[F], F]:
+    """Let `run()` answer several predictions at once: each of its inputs is a list, and so is what it returns.
+
+    Of `max_size` predictions at most; the first waits `max_wait` seconds at most for others. Clients see nothing of it:
+    `def run(self, text: list[str]) -> list[str]` is a model that takes a `text` and gives a string. A default is one
+    prediction's.
+
+    Raises TypeError or ValueError for numbers that are none.
+    """
+    if isinstance(max_size, bool) or not isinstance(max_size, int):
+        raise TypeError(f"batch max_size must be an int, got {type(max_size).__name__}")
+    if isinstance(max_wait, bool) or not isinstance(max_wait, (int, float)):
+        raise TypeError(f"batch max_wait must be a number of seconds, got {type(max_wait).__name__}")
+    if max_size < 1:
+        raise ValueError(f"batch max_size must be at least 1, got {max_size}")
+    if not 0 <= max_wait < float("inf"):
+        raise ValueError(f"batch max_wait must be a number of seconds from 0 up, got {max_wait}")
+
+    def mark(function: F) -> F:
+        setattr(function, _BATCH, Batching(max_size, float(max_wait)))
+        return function
+
+    return mark if run is None else mark(run)
+
+
+def batching(run: Callable[..., Any]) -> Batching | None:
+    """How `run` wants predictions to be put together; None if it takes them one by one."""
+    found = getattr(run, _BATCH, None)
+    return found if isinstance(found, Batching) else None
 
 
 def concurrent_max(run: Callable[..., Any]) -> int:

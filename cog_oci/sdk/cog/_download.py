@@ -61,7 +61,7 @@ def file_name(url: str) -> str:
         import mimetypes  # noqa: PLC0415 - takes long to import: only when a file comes in
 
         head = _DATA_URL.match(url)
-        media_type = head[1].split(";")[0].strip().lower() if head else ""
+        media_type = (head[1].split(";")[0].strip().lower() if head else "") or "text/plain"  # RFC 2397 §2
         return "file" + (mimetypes.guess_extension(media_type) or "")
     name = unquote(urlsplit(url).path.rpartition("/")[2]).replace("/", "_").replace("\0", "_")
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path

@@ -21,21 +21,22 @@ MISSING = _Missing()
 class FieldInfo:
     """What `Input()` was told. The schema is derived from the source; at run time only the default matters."""
 
-    default: Any
-    description: str | None
-    ge: float | None
-    le: float | None
-    min_length: int | None
-    max_length: int | None
-    regex: str | None
-    choices: list[Any] | None
-    deprecated: bool | None
-    accept: str | None
+    default: Any = MISSING
+    description: str | None = None
+    ge: float | None = None
+    le: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    regex: str | None = None
+    choices: list[Any] | None = None
+    deprecated: bool | None = None
+    accept: str | None = None
 
 
 def Input(  # noqa: N802, PLR0913 - Cog's interface
     default: Any = MISSING,
     *,
+    default_factory: None = None,
     description: str | None = None,
     ge: float | None = None,
     le: float | None = None,
@@ -50,5 +51,9 @@ def Input(  # noqa: N802, PLR0913 - Cog's interface
 
     The bounds, lengths, `regex` and `choices` are checked by the server before the model sees the value.
     `deprecated` marks the field in the schema; `accept` is a hint for file pickers (`"image/*"`).
+
+    Raises TypeError for a `default_factory`: what a client is told of must be known without running the model.
     """
+    if default_factory is not None:
+        raise TypeError("Input() takes no default_factory, write the default itself: Input(default=...)")
     return FieldInfo(default, description, ge, le, min_length, max_length, regex, choices, deprecated, accept)

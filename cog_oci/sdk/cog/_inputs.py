@@ -14,6 +14,7 @@ from typing import Any, Union
 from ._download import is_data_url, is_http_url
 from ._input import MISSING, FieldInfo
 from ._types import File, Secret, URLFile, URLPath
+from .coder import Coder
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +33,9 @@ class InvalidInputError(Exception):
 
 
 class Signature:
-    """What `run` takes: its parameters, their types and their defaults."""
+    """What `run` takes: its parameters, their types and their defaults; of a `batched` one, for one prediction."""
 
-    def __init__(self, run: Callable[..., Any]) -> None:
+    def __init__(self, run: Callable[..., Any], *, batched: bool = False) -> None:
         self._name = run.__qualname__
         self._parameters = [
             parameter
@@ -42,11 +43,10 @@ class Signature:
             if parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
         ]
         self._types = {p.name: _evaluate(p.annotation, run) for p in self._parameters}
-
-    @property
-    def takes_files(self) -> bool:
+        if batched:
+            self._types = {name: _item_of(kind) for name, kind in self._types.items()}
+        self.takes_files = any(_is_file(member) for kind in self._types.values() for member in _members(kind))
         """Whether any parameter, or any item of one, is a path or an open file."""
-        return any(_is_file(member) for annotation in self._types.values() for member in _members(annotation))
 
     def arguments(self, values: Any, folder: pathlib.Path) -> dict[str, Any]:
         """The arguments for one call; files are put into `folder`.
@@ -60,7 +60,8 @@ class Signature:
         for parameter in self._parameters:
             name, annotation = parameter.name, self._types[parameter.name]
             if name in values:
-                arguments[name] = _convert(name, values[name], annotation, folder)
+                if annotation is not str and annotation is not bool:  # most are, and need no conversion
+                    arguments[name] = _convert(name, values[name], annotation, folder)
                 continue
             default = _default(parameter)
             if default is MISSING and _allows_none(annotation):
@@ -116,6 +117,14 @@ def _members(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
+def _item_of(annotation: Any) -> Any:
+    """The type of a list's items; of any list if it does not say."""
+    for member in _members(annotation):
+        if typing.get_origin(member) is list and typing.get_args(member):
+            return typing.get_args(member)[0]
+    return Any
+
+
 def _is_file(annotation: Any) -> bool:
     if typing.get_origin(annotation) is list:
         return any(_is_file(member) for item in typing.get_args(annotation) for member in _members(item))
@@ -142,6 +151,10 @@ def _convert(field: str, value: Any, annotation: Any, folder: pathlib.Path) -> A
                     return value
                 if issubclass(member, (pathlib.PurePath, io.IOBase, Secret)):
                     return _from_text(field, value, member, folder / field.replace("/", "."))
+            elif isinstance(value, dict):
+                coder = Coder.lookup(member)
+                if coder is not None:
+                    return coder.decode(value)
             elif member is float and type(value) is int:
                 return value if int in members else float(value)
             elif member is int and type(value) is float and value.is_integer():

@@ -1,4 +1,4 @@
-"""Find the model that a reference names: `run.py:Runner`, `run.py:run`, or `run.py` alone."""
+"""Find what a reference names: the model, `run.py:Runner`, or its training, `train.py:train`; or `run.py` alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._decorators import concurrent_max
+from ._decorators import Batching, batching, concurrent_max
 from ._runner import BaseRunner
 from ._types import Path as CogPath
 
@@ -30,6 +30,7 @@ class Model:
     setup: Callable[[], Any] | None
     healthcheck: Callable[[], Any] | None
     concurrency: int
+    batching: Batching | None = None
 
     @property
     def asynchronous(self) -> bool:
@@ -37,8 +38,8 @@ class Model:
         return inspect.iscoroutinefunction(self.run) or inspect.isasyncgenfunction(self.run)
 
 
-def load(reference: str) -> Model:
-    """Import the file and take the model out of it.
+def load(reference: str, *, training: bool = False) -> Model:
+    """Import the file and take the model out of it; with `training`, a class's `train()` rather than its `run()`.
 
     Raises whatever the import raises, and FileNotFoundError, AttributeError, TypeError or ValueError when the reference
     does not name a model.
@@ -49,15 +50,16 @@ def load(reference: str) -> Model:
     if not inspect.isclass(target):
         if not callable(target):
             raise TypeError(f"{reference} is a {type(target).__name__}, expected a class or a function")
-        return Model(target, None, None, concurrent_max(target))
+        return Model(target, None, None, concurrent_max(target), batching(target))
     instance = target()
-    run = _run_method(target, instance)
+    run = _method(target, instance, training=training)
     setup = getattr(instance, "setup", None)
     return Model(
         run=run,
         setup=None if setup is None else _with_weights(setup),
         healthcheck=getattr(instance, "healthcheck", None),
         concurrency=concurrent_max(run),
+        batching=batching(run),
     )
 
 
@@ -86,20 +88,32 @@ def _only_model(module: ModuleType, file: str) -> Any:
     if predictor is not None:
         _warn("Predictor is deprecated, rename the class to Runner")
         return predictor
+    training = getattr(module, "Trainer", None) or getattr(module, "train", None)
+    if training is not None:
+        return training
     raise AttributeError(f"{file} defines neither Runner nor Predictor; name the model, as in {file}:Model")
 
 
-def _run_method(cls: type, instance: Any) -> Callable[..., Any]:
-    has_run = callable(getattr(cls, "run", None)) and getattr(cls, "run", None) is not BaseRunner.run
-    has_predict = callable(getattr(cls, "predict", None))
-    if has_run and has_predict:
+def _method(cls: type, instance: Any, *, training: bool) -> Callable[..., Any]:
+    """What answers a request: `run()`, by its former name `predict()`, or a training class's `train()`."""
+    if training and _defines(cls, "train"):
+        train: Callable[..., Any] = instance.train
+        return train
+    defined = [name for name in ("run", "predict", "train") if _defines(cls, name)]
+    if defined[:2] == ["run", "predict"]:
         raise ValueError(f"{cls.__name__} defines both run() and predict(); keep run()")
-    if has_predict:
-        _warn(f"{cls.__name__}.predict() is deprecated, rename it to run()")
-        return instance.predict  # type: ignore[no-any-return]  # a bound method
-    if not has_run:
+    if not defined:
         raise NotImplementedError(f"{cls.__name__} must define run()")
-    return instance.run  # type: ignore[no-any-return]  # a bound method
+    if defined[0] == "predict":
+        _warn(f"{cls.__name__}.predict() is deprecated, rename it to run()")
+    method: Callable[..., Any] = getattr(instance, defined[0])
+    return method
+
+
+def _defines(cls: type, name: str) -> bool:
+    """Whether a model has this method, and of its own: those of BaseRunner only say what a model has to define."""
+    method = getattr(cls, name, None)
+    return callable(method) and method is not getattr(BaseRunner, name, None)
 
 
 def _with_weights(setup: Callable[..., Any]) -> Callable[[], Any]:

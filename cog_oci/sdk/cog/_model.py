@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform  # every type checker knows it; nobody has to install it
+else:
+
+    def dataclass_transform() -> Any:
+        """Says nothing at run time; `typing` has it from Python 3.11 on."""
+        return lambda cls: cls
+
 
 __all__ = ["BaseModel", "Opaque"]
 
 
+@dataclass_transform()
 class BaseModel:
     """Base of structured outputs: a subclass becomes a dataclass of its annotated fields.
 

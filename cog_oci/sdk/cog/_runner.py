@@ -11,14 +11,25 @@ __all__ = ["BasePredictor", "BaseRunner"]
 
 
 class BaseRunner:
-    """A model: `setup()` runs once when the container starts, `run()` once for each prediction."""
+    """A model: `setup()` runs once when the container starts, `run()` once for each prediction.
 
-    def setup(self, weights: Any = None) -> None:
-        """Load what every prediction needs. `weights` is COG_WEIGHTS, where the model asks for it."""
+    Each may be a coroutine (`async def`). The parameters are the model's to choose, as type checkers understand these
+    ones to say.
+    """
 
-    def run(self, **inputs: Any) -> Any:
-        """Answer one prediction."""
+    def setup(self, *args: Any, **kwargs: Any) -> Any:
+        """Load what every prediction needs. A parameter `weights` gets COG_WEIGHTS, as a path or a str by its type."""
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer one prediction; of a model that still defines `predict()`, with that. Raises NotImplementedError."""
+        if type(self).predict is not BaseRunner.predict:
+            return self.predict(*args, **kwargs)
         raise NotImplementedError(f"{type(self).__name__} must define run()")
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """The former name of `run()`. Deprecated."""
+        warnings.warn(f"{type(self).__name__}.predict() is deprecated, call run()", DeprecationWarning, stacklevel=2)
+        return self.run(*args, **kwargs)
 
     @property
     def scope(self) -> Scope:

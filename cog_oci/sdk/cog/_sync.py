@@ -1,55 +1,65 @@
 """Predictions of a model whose `run()` is an ordinary function: one at a time, on the main thread.
 
-On the main thread, because many libraries expect it, and because a signal can then cancel a call that only waits.
+On the main thread, because many libraries expect it, and because a signal can then cancel a call that only waits. The
+same thread reads the requests: a hand-over between threads would take longer than many a model.
 """
 
 from __future__ import annotations
 
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+import signal
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from ._channel import receive
 from ._interrupts import Run
 from ._task import Desk, Task
+from ._wire import Predict, Stop
 from .exceptions import CancelationException
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from ._interrupts import Interrupts
     from ._loader import Model
-    from ._wire import Predict
 
 __all__ = ["SyncPredictions"]
 
 
 class SyncPredictions:
-    """The main loop of a synchronous model. Every method but `serve` may be called on any thread."""
+    """The main loop of a synchronous model. `serve` runs on the main thread, the others on any."""
+
+    takes_ahead = True
 
     def __init__(self, model: Model, interrupts: Interrupts) -> None:
         self._model = model
         self._interrupts = interrupts
-        self._requests: SimpleQueue[Predict | None] = SimpleQueue()
-        self._runs: dict[str, Run] = {}
+        self._running: dict[int, Run] = {}
+        self._begun = 0
+        self._early: set[int] = set()
+        self._withdrawn: set[int] = set()
+        self._beginning = Lock()
 
     def set_up(self) -> None:
         """Run the model's setup. Raises what it raises."""
         if self._model.setup is not None:
             self._model.setup()
 
-    def submit(self, request: Predict) -> None:
-        """Run a prediction when those before it have ended."""
-        self._runs[request.id] = Run()
-        self._requests.put(request)
-
-    def cancel(self, prediction: str) -> None:
-        """End a prediction, with CancelationException if it has begun."""
-        run = self._runs.get(prediction)
+    def cancel(self, prediction: int) -> None:
+        """End a prediction, with CancelationException if it has begun, before its beginning if it has not."""
+        if prediction > self._begun:
+            self._early.add(prediction)
+        run = self._running.get(prediction)
         if run is not None:
             self._interrupts.request(run)
 
-    def stop(self) -> None:
-        """Return from `serve` when what was submitted has ended."""
-        self._requests.put(None)
+    def withdraw(self, prediction: int) -> bool:
+        """Leave out a prediction that has not begun; whether it was in time for that."""
+        with self._beginning:
+            in_time = prediction > self._begun
+            if in_time:
+                self._withdrawn.add(prediction)
+        return in_time
 
     def check_health(self, done: Callable[[BaseException | None, Any], None]) -> None:
         """Call the model's healthcheck, on the calling thread, and hand on what it raised or returned."""
@@ -63,26 +73,48 @@ class SyncPredictions:
         else:
             done(None, result)
 
-    def serve(self, desk: Desk) -> None:
-        """Run predictions until `stop`."""
-        while (request := self._requests.get()) is not None:
-            self._predict(desk, request)
+    def serve(self, desk: Desk, connection: socket.socket) -> None:
+        """Run the predictions that come over `connection` until `Stop`."""
+        for messages in receive(connection):
+            last = messages[-1]
+            for message in messages:
+                if isinstance(message, Predict):
+                    self._predict(desk, message, more=message is not last)
+                elif isinstance(message, Stop):
+                    return
+        self.wait_for_the_end()
 
-    def _predict(self, desk: Desk, request: Predict) -> None:
-        task, run = Task(desk, request), self._runs[request.id]
-        status, output, problem = "succeeded", None, None
+    def wait_for_the_end(self) -> NoReturn:
+        """The server has gone: who hears of orders ends this process, and what it has started."""
+        while True:
+            signal.pause()
+
+    def _predict(self, desk: Desk, request: Predict, *, more: bool) -> None:
+        task = Task(desk, request)
+        run = Run()
+        self._running[task.number] = run
+        with self._beginning:
+            self._begun = task.number
+            if self._withdrawn and task.number in self._withdrawn:
+                self._withdrawn.discard(task.number)
+                del self._running[task.number]
+                return
+        if task.number in self._early:
+            run.wanted = True
+            self._early.discard(task.number)
+        status, output, problem = "succeeded", b"null", None
         try:
             output = self._interrupts.call(run, lambda: self._run(task))
         except CancelationException:
             status = "canceled"
         except BaseException as error:  # noqa: BLE001 - whatever the model raises ends the prediction, not the worker
             status, problem = "failed", error
-        del self._runs[request.id]
+        del self._running[task.number]
         if run.wanted:
             status, problem = "canceled", None
-        task.close(status, output, problem)
+        task.close(status, output, problem, more=more)
 
-    def _run(self, task: Task) -> Any:
+    def _run(self, task: Task) -> bytes:
         task.open(alone=True)
         value = self._model.run(**task.arguments())
         return task.output(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import time
 import traceback
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ._download import DownloadError
 from ._inputs import InvalidInputError, Signature
-from ._outputs import to_json
+from ._outputs import json_line
 from ._scope import Scope, enter_scope
-from ._wire import Done, Metric, Output, Predict
+from ._upload import Uploader, UploadError
+from ._wire import Done, Metric, Predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
     from ._capture import Capture, Sink
     from ._channel import Channel
 
-__all__ = ["Desk", "Task"]
+_QUICK = 0.001
+_WHITESPACE = " \t\n\r"
+_READ = json.JSONDecoder().raw_decode
+
+__all__ = ["Desk", "Task", "describe", "explain"]
 
 
 class Desk:
@@ -33,12 +39,10 @@ class Desk:
         self.capture = capture
         self.signature = signature
         self._folder = folder
-        self._count = 0
 
-    def folder(self) -> Path:
-        """A folder of its own for the next prediction's files; it is named by number and made when it is needed."""
-        self._count += 1
-        return self._folder / str(self._count)
+    def folder(self, number: int) -> Path:
+        """A folder of its own for the files of a prediction that has any; it is made when it is needed."""
+        return self._folder / str(number) if self.signature.takes_files else self._folder
 
 
 class Task:
@@ -47,18 +51,34 @@ class Task:
     def __init__(self, desk: Desk, request: Predict) -> None:
         self._desk = desk
         self._request = request
-        self._folder = desk.folder()
         self._began = time.time()
         self._clock = time.perf_counter()
         self._sink: Sink | None = None
         self._streamed = False
-        self.id = request.id
+        self._upload = Uploader(request.upload, request.id, request.trace or {}) if request.upload else None
+        self.number = request.number
 
     def open(self, *, alone: bool) -> None:
         """What the calling context prints and records belongs to this prediction from now on."""
-        identity, send = self.id, self._desk.channel.send
-        self._sink = self._desk.capture.open(identity, alone=alone)
-        enter_scope(Scope(self._request.context, lambda name, mode, value: send(Metric(identity, name, mode, value))))
+        self._sink = self._desk.capture.open(self.number, alone=alone)
+        enter_scope(Scope(self._request.context, self._metric))
+
+    @staticmethod
+    def open_together(desk: Desk, tasks: list[Task]) -> None:
+        """What the calling context prints and records belongs to each of `tasks` from now on."""
+        sink = desk.capture.open(*(task.number for task in tasks), alone=True)
+        for task in tasks:
+            task._sink = sink  # noqa: SLF001 - its own kind
+
+        def changed(name: str, mode: str, value: Any) -> None:
+            for task in tasks:
+                desk.channel.send(Metric(task.number, name, mode, value))
+
+        contexts = [task._request.context for task in tasks]  # noqa: SLF001 - its own kind
+        enter_scope(Scope(contexts[0] if all(each == contexts[0] for each in contexts) else {}, changed))
+
+    def _metric(self, name: str, mode: str, value: Any) -> None:
+        self._desk.channel.send(Metric(self.number, name, mode, value))
 
     @property
     def takes_files(self) -> bool:
@@ -67,7 +87,14 @@ class Task:
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `run()`; downloads files. Raises what `Signature.arguments` raises."""
-        return self._desk.signature.arguments(self._request.input, self._folder)
+        body = self._request.body.decode().lstrip(_WHITESPACE)
+        given = _READ(body)[0].get("input") if body else None
+        return self._desk.signature.arguments({} if given is None else given, self._desk.folder(self.number))
+
+    @property
+    def uploads(self) -> bool:
+        """Whether `item` and `output` may have to wait for a file to be uploaded."""
+        return self._upload is not None
 
     def stream(self) -> None:
         """The output is an iterator's: a list, even if nothing comes."""
@@ -75,47 +102,47 @@ class Task:
 
     def item(self, value: Any) -> None:
         """The next item of an iterator."""
-        self._desk.channel.send(Output(self.id, to_json(value, self._began)))
+        self._desk.channel.put(self.number, json_line(value, self._began, self._upload))
 
-    def output(self, value: Any) -> Any:
-        """What `run()` has returned, as JSON; None for an iterator, whose items are sent as it gives them."""
+    def output(self, value: Any) -> bytes:
+        """What `run()` has returned, as a line of JSON; null for an iterator, whose items are sent as it gives them."""
         if isinstance(value, Iterator) and not isinstance(value, io.IOBase):
             self.stream()
             for item in value:
                 self.item(item)
-            return None
-        return to_json(value, self._began)
+            return b"null"
+        return json_line(value, self._began, self._upload)
 
-    def close(self, status: str, output: Any = None, error: BaseException | None = None) -> None:
-        """The prediction has ended: its logs are sent, its files removed, then the server is told."""
+    def close(
+        self, status: str, output: bytes = b"null", error: BaseException | None = None, *, more: bool = False
+    ) -> None:
+        """The prediction has ended: its logs are sent, its files removed, then the server is told.
+
+        With `more` to come at once, of a prediction that was quick, that may wait for it.
+        """
         predict_time = time.perf_counter() - self._clock
         if self._sink is not None:
             self._desk.capture.close(self._sink)
-        if self._folder.exists():
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.takes_files:
+            shutil.rmtree(self._desk.folder(self.number), ignore_errors=True)
         field = error.field if isinstance(error, InvalidInputError) else None
         text = None if error is None else describe(error)
-        self._report(Done(self.id, status, predict_time, output, self._streamed, text, field))
-
-    def _report(self, done: Done) -> None:
-        try:
-            self._desk.channel.send(done)
-        except (ValueError, TypeError, RecursionError) as error:  # an integer too long to print, say
-            self._desk.channel.send(
-                Done(done.id, "failed", done.predict_time, None, done.streamed, describe(error), None)
-            )
+        tell = self._desk.channel.post if more and predict_time < _QUICK else self._desk.channel.send
+        tell(Done(self.number, status, predict_time, output, self._streamed, text, field))
 
 
 def describe(error: BaseException) -> str:
     """An error in one line: its type and what it says."""
     if isinstance(error, (DownloadError, InvalidInputError)):
         return f"Input validation error: {error}"
+    if isinstance(error, UploadError):
+        return str(error)
     return f"{type(error).__name__}: {error}"
 
 
 def explain(error: BaseException, *, skip: Callable[[str], bool]) -> str:
-    """The traceback, without the frames at its top whose file `skip` names."""
+    """The traceback, without the frames at its top whose file `skip` names; none at all if they are all of them."""
     trace = error.__traceback__
     while trace is not None and skip(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+    return "".join(traceback.format_exception(type(error), error, trace))

@@ -25,9 +25,13 @@ class Path(pathlib.PosixPath):
 
 
 class URLPath(pathlib.PosixPath):
-    """A path that stands for a URL: its name is the URL's, its content comes with `convert()`."""
+    """A path that stands for a URL: its name is the URL's, its content comes with `convert()`.
 
-    source: str
+    What is made from it with pathlib's means (`parent`, `/`, `with_suffix`) is an ordinary path.
+    """
+
+    source: str = ""
+    _file: Path | None = None
 
     def __new__(cls, source: str) -> URLPath:  # noqa: PYI034 - what pathlib's own constructor promises
         """Name the path after the URL."""
@@ -42,12 +46,26 @@ class URLPath(pathlib.PosixPath):
             super().__init__(file_name(source))
         self.source = source
 
+    def with_segments(self, *segments: Any) -> pathlib.Path:
+        """What pathlib makes of this path, from Python 3.12 on."""
+        return pathlib.PosixPath(*segments)
+
     def convert(self, folder: pathlib.Path | None = None) -> Path:
-        """Download to `folder` (a new temporary one by default). Raises DownloadError or ValueError."""
-        return Path(save(self.source, folder or pathlib.Path(tempfile.mkdtemp(prefix="cog-"))))
+        """The file; downloaded the first time, to `folder` (a new temporary one by default).
+
+        Raises DownloadError or ValueError.
+        """
+        if self._file is None:
+            self._file = Path(save(self.source, folder or pathlib.Path(tempfile.mkdtemp(prefix="cog-"))))
+        return self._file
+
+    def unlink(self, missing_ok: bool = True) -> None:
+        """Remove the file if it has been downloaded; nothing else is this path's to remove."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=missing_ok)
 
     def __str__(self) -> str:
-        return self.source
+        return self.source or super().__str__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (URLPath, (self.source,))
@@ -72,11 +90,17 @@ class File(io.IOBase):
 
 
 class URLFile(io.IOBase):
-    """The content behind a URL, requested when it is first read. Pickles as the URL."""
+    """The content behind a URL, requested when it is first read. Pickles as the URL.
+
+    Raises ValueError for what is no http or https URL.
+    """
+
+    _response: IO[bytes] | None = None
 
     def __init__(self, url: str, filename: str | None = None) -> None:
+        if not is_http_url(url):
+            raise ValueError(f"{url[:80]!r} is not an http:// or https:// URL")
         self._url = url
-        self._response: IO[bytes] | None = None
         self.name = filename or file_name(url)
 
     def _open(self) -> IO[bytes]:
@@ -119,6 +143,11 @@ class Secret:
     def __init__(self, secret_value: str | None = None) -> None:
         self._value = secret_value
 
+    @property
+    def secret_value(self) -> str | None:
+        """The string itself."""
+        return self._value
+
     def get_secret_value(self) -> str | None:
         """The string itself."""
         return self._value
@@ -132,4 +161,5 @@ class Secret:
     def __str__(self) -> str:
         return "" if self._value is None else "**********"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return f"Secret({self})"

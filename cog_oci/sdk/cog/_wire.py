@@ -1,16 +1,21 @@
 """The conversation between the server and its worker: messages as values, frames as bytes.
 
-A frame is a length (4 bytes, big-endian) and that many bytes of ASCII JSON: `["Name", field, ...]`, the fields in the
-order in which the message declares them. The server imports this module and nothing else of the SDK.
+A frame is a kind (1 byte), a number, and two lengths (4 bytes each, big-endian), then that many bytes twice: the head,
+a JSON array of the message's small fields, and the body, JSON as it goes to a client or comes from one, which whoever
+passes it on has no need to read. Predictions are known by numbers, which the server gives in ascending order; 0 is
+none.
+The server imports this module and `_lookout`, and nothing else of the SDK.
 """
 
 from __future__ import annotations
 
 import json
+import json.encoder
 import struct
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "COG_VERSION",
@@ -19,6 +24,8 @@ __all__ = [
     "Decoder",
     "Done",
     "Health",
+    "Hello",
+    "Kept",
     "Log",
     "Message",
     "Metric",
@@ -27,136 +34,228 @@ __all__ = [
     "Ready",
     "SetupFailed",
     "Stop",
+    "Withdraw",
     "encode",
+    "encode_apart",
+    "to_line",
 ]
 
 COG_VERSION = "0.23.1"
 """The release of Cog whose interface this SDK offers and whose HTTP API the server speaks."""
 
-_LENGTH = struct.Struct(">I")
+_HEADER = struct.Struct(">BIII")
+_LARGE = 1 << 16
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
+def _prepared(encoder: json.JSONEncoder) -> Callable[[Any], str]:
+    """`encoder.encode`, without what it prepares for every value anew; where json has no C, just that."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    quote: Any = json.encoder.encode_basestring_ascii if encoder.ensure_ascii else json.encoder.encode_basestring
+    encode = make(None, encoder.default, quote, None, ":", ",", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+_READ = json.JSONDecoder().raw_decode
+_TEXT = _prepared(_ENCODER)
+_ASCII = _prepared(_ASCII_ENCODER)
+
+
+def to_line(value: Any) -> bytes:
+    """`value` as JSON in one line: UTF-8 as it is, escapes only for what UTF-8 does not have (half surrogate pairs).
+
+    Raises ValueError for a number that JSON does not have (NaN, infinity) and TypeError for other values.
+    """
+    try:
+        return _TEXT(value).encode()
+    except UnicodeEncodeError:
+        return _ASCII(value).encode()
 
 
 # From the server to the worker.
 
 
-@dataclass(frozen=True, slots=True)
-class Predict:
-    """Run the model once. `input` is what the client sent, after validation, defaults not yet applied."""
+class Predict(NamedTuple):
+    """Run the model once.
 
+    `body` is a JSON object whose `input` is what the client sent, after validation, defaults not yet applied, with
+    fields that the model does not have. `upload` is where files of the output go, `trace` the request's trace headers.
+    """
+
+    number: int
     id: str
-    input: Any
     context: dict[str, str]
+    body: bytes
+    upload: str | None = None
+    trace: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(NamedTuple):
     """Stop a prediction that runs or waits; one that has ended is none of the worker's concern."""
 
-    id: str
+    number: int
 
 
-@dataclass(frozen=True, slots=True)
-class CheckHealth:
+class Withdraw(NamedTuple):
+    """Leave out a prediction that was sent ahead and has not begun; one that has goes on."""
+
+    number: int
+
+
+class CheckHealth(NamedTuple):
     """Call the model's own `healthcheck()`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """Finish what runs, then end the process."""
 
 
 # From the worker to the server.
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Hello(NamedTuple):
+    """The worker has begun, on this version of Python."""
+
+    python: str
+
+
+class Ready(NamedTuple):
     """Setup has succeeded; from now on the worker takes `slots` predictions at a time."""
 
     slots: int
     has_healthcheck: bool
-    python: str
+    takes_ahead: bool = False
+    """Whether one prediction more may be sent, which waits here for its turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetupFailed:
+class SetupFailed(NamedTuple):
     """The model could not be loaded or its setup raised; the process ends after this message."""
 
     error: str
     traceback: str
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Something was printed: by a prediction, or (`id` is None) by setup or by code that belongs to no prediction."""
+class Log(NamedTuple):
+    """Something was printed: by a prediction, or (`number` is 0) by setup or by code that belongs to no prediction."""
 
-    id: str | None
+    number: int
     source: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """The next item of an iterator's output."""
+class Output(NamedTuple):
+    """The next items of an iterator's output: one or more, each a line of JSON."""
 
-    id: str
-    value: Any
+    number: int
+    lines: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """The model recorded a metric: `mode` is replace, increment, append or delete."""
 
-    id: str
+    number: int
     name: str
     mode: str
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A prediction has ended: `status` is succeeded, failed or canceled; `predict_time` is in seconds.
+class Done(NamedTuple):
+    """A prediction has ended: `status` is succeeded, failed or canceled, or withdrawn if it was in time for that.
 
-    `streamed` says that the output is the list of the `Output` messages before. `field` names the input that could not
-    be used, where the client and not the model is at fault.
+    `predict_time` is in seconds. `output` is a line of JSON; `streamed` says that the output is the list of the
+    `Output` messages before instead. `field` names the input that could not be used, where the client and not the model
+    is at fault.
     """
 
-    id: str
+    number: int
     status: str
     predict_time: float
-    output: Any = None
+    output: bytes = b"null"
     streamed: bool = False
     error: str | None = None
     field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Kept(NamedTuple):
+    """The answer to `Withdraw` for a prediction that has begun: it goes on."""
+
+    number: int
+
+
+class Health(NamedTuple):
     """The answer to `CheckHealth`; None is a healthy model."""
 
     error: str | None
 
 
-Message = Union[Predict, Cancel, CheckHealth, Stop, Ready, SetupFailed, Log, Output, Metric, Done, Health]  # noqa: UP007 - evaluated at run time, where strings cannot be joined with |
+Message = Union[  # noqa: UP007 - evaluated at run time, where strings cannot be joined with |
+    Predict, Cancel, Withdraw, CheckHealth, Stop, Hello, Ready, SetupFailed, Log, Output, Metric, Done, Kept, Health
+]
 
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (Predict, Cancel, CheckHealth, Stop, Ready, SetupFailed, Log, Output, Metric, Done, Health)
-}
-_NAMES: dict[str, tuple[str, ...]] = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
-_VALUES: dict[str, Any] = {name: attrgetter(*names) for name, names in _NAMES.items() if len(names) > 1}
+_KINDS: tuple[type[Any], ...] = (
+    Predict,
+    Cancel,
+    Withdraw,
+    CheckHealth,
+    Stop,
+    Hello,
+    Ready,
+    SetupFailed,
+    Log,
+    Output,
+    Metric,
+    Done,
+    Kept,
+    Health,
+)
+_BODIES = {Predict: "body", Output: "lines", Done: "output"}
+
+
+class _Layout(NamedTuple):
+    """Where the fields of a kind go: `number` is the first field or not there, `body` the place of the body or None."""
+
+    code: int
+    kind: type[Any]
+    numbered: bool
+    body: int | None
+
+
+_LAYOUTS = tuple(
+    _Layout(
+        code,
+        kind,
+        "number" in kind._fields,
+        kind._fields.index(_BODIES[kind]) if kind in _BODIES else None,
+    )
+    for code, kind in enumerate(_KINDS)
+)
+_LAYOUT = {layout.kind: layout for layout in _LAYOUTS}
 
 
 def encode(message: Message) -> bytes:
-    """One frame.
+    """One frame. Raises what `encode_apart` raises."""
+    start, body = encode_apart(message)
+    return start + body
+
+
+def encode_apart(message: Message) -> tuple[bytes, bytes]:
+    """One frame as two parts, so that a large body need not be copied.
 
     Raises ValueError for a number that JSON does not have (NaN, infinity) and TypeError for other values that it does
     not have.
     """
-    name = type(message).__name__
-    names = _NAMES[name]
-    values = _VALUES[name](message) if len(names) > 1 else tuple(getattr(message, field) for field in names)
-    body = json.dumps((name, *values), allow_nan=False, separators=(",", ":")).encode("ascii")
-    return _LENGTH.pack(len(body)) + body
+    code, _, numbered, place = _LAYOUT[type(message)]
+    fields: tuple[Any, ...] = message
+    start = 1 if numbered else 0
+    if place is None:
+        body, small = b"", fields[start:]
+    else:
+        body, small = fields[place], fields[start:place] + fields[place + 1 :]
+    head = _ASCII(small).encode() if small else b""
+    return _HEADER.pack(code, fields[0] if numbered else 0, len(head), len(body)) + head, body
 
 
 class Decoder:
@@ -164,23 +263,46 @@ class Decoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._wanted = _HEADER.size
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that are complete with `data`, in order. Raises ValueError for a frame that is none."""
-        buffer = self._buffer
-        buffer += data
+        pending = self._buffer
+        if pending:
+            pending += data
+            if len(pending) < self._wanted:
+                return []
+            self._buffer = bytearray()
         messages: list[Message] = []
-        start, available = 0, len(buffer)
-        while available - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer, start)
-            end = start + _LENGTH.size + length
-            if end > available:
-                break
-            name, *values = json.loads(buffer[start + _LENGTH.size : end])
-            if name not in _KINDS:
-                raise ValueError(f"unknown message {name!r}: server and SDK are not of one version")
-            messages.append(_KINDS[name](*values))
-            start = end
-        if start:
-            del buffer[:start]
+        whole: bytes | bytearray = pending or data
+        if len(whole) < _LARGE:
+            start = self._decode(bytes(whole), messages)
+        else:
+            with memoryview(whole) as view:  # a large body is copied once
+                start = self._decode(view, messages)
+        if start < len(whole):
+            self._buffer = bytearray(whole[start:])
         return messages
+
+    def _decode(self, buffer: bytes | memoryview, messages: list[Message]) -> int:
+        """Append the messages that `buffer` begins with; where they end."""
+        start, available, size = 0, len(buffer), _HEADER.size
+        while available - start >= size:
+            code, number, head_size, body_size = _HEADER.unpack_from(buffer, start)
+            body_start = start + size + head_size
+            end = body_start + body_size
+            if end > available:
+                self._wanted = end - start
+                return start
+            if code >= len(_LAYOUTS):
+                raise ValueError(f"unknown message {code}: server and SDK are not of one version")
+            _, kind, numbered, place = _LAYOUTS[code]
+            fields: list[Any] = _READ(str(buffer[start + size : body_start], "ascii"))[0] if head_size else []
+            if numbered:
+                fields.insert(0, number)
+            if place is not None:
+                fields.insert(place, bytes(buffer[body_start:end]))
+            messages.append(kind(*fields))
+            start = end
+        self._wanted = size
+        return start
