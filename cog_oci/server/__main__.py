@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from cog_oci.server.process import spawn
+from cog_oci.server.process import environment_of, spawn
 from cog_oci.server.settings import Settings, SettingsError, read_settings
 
 __all__ = ["main"]
@@ -23,7 +23,7 @@ def main() -> NoReturn:
     try:
         settings = read_settings(sys.argv[1:], os.environ)
         listener = _listen(settings)
-        worker = spawn(settings.reference, os.environ)
+        worker = spawn(settings.reference, environment_of(0, settings.workers, os.environ), train=settings.train)
     except (SettingsError, OSError) as error:
         sys.exit(f"ERROR: {error}")
     gc.disable()  # what is imported stays: looking for garbage in it is a tenth of the start

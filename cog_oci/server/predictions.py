@@ -1,21 +1,31 @@
-"""All predictions in flight: who has a slot, who waits a moment for one, who is told no. Knows nothing of HTTP."""
+"""All predictions in flight: who has a slot, who waits for one, who is told no. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+import math
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING
 
-from cog_oci.sdk.cog._wire import Cancel, Done, Log, Message, Metric, Output, Predict
-from cog_oci.server.prediction import Listener, Prediction, Started
+from cog_oci.sdk.cog._wire import Cancel, Done, Kept, Log, Message, Metric, Output, Predict, Withdraw
+from cog_oci.server.lane import Lane
+from cog_oci.server.newer_asyncio import timeout
+from cog_oci.server.prediction import Listener, Prediction, Refused, Request
+from cog_oci.server.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["AtCapacityError", "DuplicateError", "Predictions", "UnavailableError"]
 
-_GRACE = 0.05
+_random = Random()  # noqa: S311 - unlike every other, not unlike any guess: ids are no secrets
+_GRACE = 0.1
 """Seconds in which a slot that is about to be free counts as free. A model that is really busy stays busy longer."""
+_AHEAD = 8
+"""How many predictions may wait at a worker."""
+_GRACES = 20
+"""How many times that long one waits at most while slots become free all the time, and go to others before it."""
 
 
 class AtCapacityError(Exception):
@@ -43,28 +53,52 @@ class UnavailableError(Exception):
 
 
 class Predictions:
-    """The registry: `open` when a worker is ready, `close` when it is not. `listeners` hear of everything."""
+    """The registry: `open` when a worker is ready, `close` when it is not. `listeners` hear of everything.
 
-    def __init__(self, unavailable: str, listeners: Sequence[Listener] = ()) -> None:
+    `queue` predictions may wait for a slot for as long as it takes; beyond those, one waits for `grace` seconds only.
+    """
+
+    def __init__(
+        self, unavailable: str, listeners: Sequence[Listener] = (), *, queue: int = 0, grace: float = _GRACE
+    ) -> None:
         self._listeners = tuple(listeners)
         self._unavailable: str | None = unavailable
-        self._send: Callable[[Message], None] | None = None
+        self._queue = queue
+        self._grace = grace
+        self._last_end = 0.0
+        self._draining = False
+        self._lanes: dict[object, Lane] = {}
         self._active: dict[str, Prediction] = {}
-        self._running: set[str] = set()
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._slots = 0
+        self._numbered: dict[int, tuple[Prediction, Lane]] = {}
+        self._withdrawing: set[int] = set()
+        self._waiting: dict[Prediction, float] = {}
+        """Until when each waits, as the loop counts; those in the queue for ever."""
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._numbers = count(1)
         self._idle = asyncio.Event()
         self._idle.set()
+        self.recent = Recent()
 
-    def open(self, slots: int, send: Callable[[Message], None]) -> None:
-        """A worker takes `slots` predictions at a time from now on."""
-        self._slots, self._send, self._unavailable = slots, send, None
+    def open(self, worker: object, slots: int, send: Callable[[Message], None], *, ahead: bool = False) -> None:
+        """`worker` takes `slots` predictions at a time from now on; with `ahead`, some more that wait there."""
+        self._lanes[worker] = Lane(slots, send, takes_ahead=ahead)
+        if not self._draining:
+            self._unavailable = None
+        self._hand_on()
 
-    def close(self, unavailable: str, error: str) -> None:
-        """There is no worker: everything in flight fails with `error`, new requests hear `unavailable`."""
-        self._unavailable, self._send = unavailable, None
-        for prediction in list(self._active.values()):
-            self._finish(prediction, Done(prediction.id, "failed", prediction.elapsed, error=error))
+    def close(self, worker: object, unavailable: str, error: str) -> None:
+        """`worker` has gone: what it ran fails with `error`; without another one, so does what waits."""
+        lane = self._lanes.pop(worker, None)
+        for waiting in lane.ahead.values() if lane else ():
+            waiting.sent = False
+            self._withdrawing.discard(waiting.number)
+        for number in sorted(lane.running) if lane else ():
+            prediction = self._numbered[number][0]
+            self._finish(prediction, Done(number, "failed", prediction.elapsed, error=error))
+        if not self._lanes:
+            self._unavailable = self._unavailable if self._draining else unavailable
+            for prediction in list(self._waiting):
+                self._finish(prediction, Done(prediction.number, "failed", 0.0, error=f"{error}, before its turn"))
 
     @property
     def unavailable(self) -> str | None:
@@ -72,47 +106,59 @@ class Predictions:
         return self._unavailable
 
     @property
+    def slots(self) -> int:
+        """How many predictions can run at a time."""
+        return sum(lane.slots for lane in self._lanes.values())
+
+    @property
+    def running(self) -> int:
+        """How many predictions run."""
+        return len(self._numbered)
+
+    @property
+    def waiting(self) -> int:
+        """How many predictions wait for a slot."""
+        return len(self._waiting)
+
+    @property
     def busy(self) -> bool:
         """Whether every slot is taken."""
-        return self._slots > 0 and len(self._running) >= self._slots
+        return bool(self._lanes) and self._free_lane() is None
 
     def get(self, identity: str) -> Prediction | None:
         """The prediction of this id, if it is in flight."""
         return self._active.get(identity)
 
-    def alone(self) -> Prediction | None:
-        """The one prediction that can be running, if one is: what a single-slot worker prints is its."""
-        if self._slots == 1 and len(self._running) == 1:
-            return self._active[next(iter(self._running))]
+    def queued(self, prediction: Prediction) -> bool:
+        """Whether it waits in the queue, for as long as it takes."""
+        return self._waiting.get(prediction, 0.0) == math.inf
+
+    def alone(self, worker: object) -> Prediction | None:
+        """The one prediction that `worker` can be running, if one is: what a single-slot worker prints is its."""
+        lane = self._lanes.get(worker)
+        if lane is not None and lane.slots == 1 and lane.running:
+            return self._numbered[next(iter(lane.running))][0]
         return None
 
-    async def start(self, identity: str | None, given: Any, context: dict[str, str]) -> Prediction:
-        """A prediction that has a slot and is on its way; one that was cancelled meanwhile has ended.
+    def begin(self, identity: str | None, request: Request, listeners: tuple[Listener, ...] = ()) -> Prediction:
+        """A prediction that is on its way, or that waits for a slot; `listeners` hear all of it, Refused included.
 
         Raises UnavailableError, DuplicateError or AtCapacityError.
         """
         if self._unavailable is not None:
             raise UnavailableError(self._unavailable)
-        identity = f"pred_{uuid4().hex}" if identity is None else identity
-        if identity in self._active:
+        if identity is None:
+            identity = f"pred_{_random.getrandbits(128):032x}"
+        elif identity in self._active:
             raise DuplicateError(self._active[identity])
-        prediction = Prediction(identity, given, context)
-        for listener in self._listeners:
-            prediction.listen(listener)
+        prediction = Prediction(identity, request, next(self._numbers), self._listeners + listeners)
+        lane = None if self._waiting else self._free_lane()
         self._active[identity] = prediction
         self._idle.clear()
-        if self.busy or self._waiting:
-            await self._wait_for_slot(prediction)
-        if prediction.status.terminal:  # canceled, or out of luck, before it had a slot
-            return prediction
-        self._running.add(identity)
-        assert self._send is not None, "a slot is never handed out without a worker"
-        try:
-            self._send(Predict(identity, given, context))
-        except (ValueError, RecursionError) as error:
-            self._finish(prediction, Done(identity, "failed", 0.0, error=f"Input validation error: {error}"))
+        if lane is not None:
+            self._start(prediction, lane)
         else:
-            prediction.apply(Started())
+            self._wait(prediction)
         return prediction
 
     def cancel(self, identity: str) -> bool:
@@ -120,83 +166,184 @@ class Predictions:
         prediction = self._active.get(identity)
         if prediction is None:
             return False
-        if identity in self._running and self._send is not None:
-            self._send(Cancel(identity))
+        running = self._numbered.get(prediction.number)
+        if running is not None:
+            running[1].send(Cancel(prediction.number))
         else:
-            self._finish(prediction, Done(identity, "canceled", 0.0))
+            self._finish(prediction, Done(prediction.number, "canceled", 0.0))
         return True
 
-    def handle(self, event: Log | Output | Metric | Done) -> None:
+    def handle(self, event: Log | Output | Metric | Done | Kept) -> None:
         """The worker says something about a prediction."""
-        prediction = self._active.get(event.id or "")
-        if prediction is None:
+        running = self._numbered.get(event.number)
+        if running is None:
+            self._handle_ahead(event)
             return
-        if isinstance(event, Done):
-            self._finish(prediction, event)
+        if type(event) is Done:
+            self._finish(running[0], event)
+        elif not isinstance(event, Kept):
+            running[0].apply(event)
+
+    def _handle_ahead(self, event: Log | Output | Metric | Done | Kept) -> None:
+        """It is about a prediction that was sent ahead, most likely in answer to its withdrawal."""
+        number = event.number
+        self._withdrawing.discard(number)
+        lane = next((lane for lane in self._lanes.values() if number in lane.ahead), None)
+        if lane is None:
+            return
+        prediction = lane.ahead[number]
+        if isinstance(event, Done) and event.status == "withdrawn":
+            del lane.ahead[number]
+            self._drop(prediction)
+            self._hand_on()
+        elif isinstance(event, Kept):
+            self._hand_on()
         else:
-            prediction.apply(event)
+            del self._waiting[prediction]
+            self._start(prediction, lane)
+            self.handle(event)
 
     async def drain(self, limit: float | None) -> bool:
         """Take nothing new and wait for what is in flight; whether that ended of itself within `limit` seconds.
 
         What has not is failed, with the reason.
         """
-        self._unavailable = "The server is shutting down"
+        self._draining, self._unavailable = True, "The server is shutting down"
         try:
-            async with asyncio.timeout(limit):
+            async with timeout(limit):
                 await self._idle.wait()
         except TimeoutError:
-            self.close(self._unavailable, f"The server shut down before the prediction had ended (after {limit:g} s)")
+            error = f"The server shut down before the prediction had ended (after {limit:g} s)"
+            for prediction in list(self._active.values()):
+                self._finish(prediction, Done(prediction.number, "failed", prediction.elapsed, error=error))
             return False
         return True
 
+    def _free_lane(self) -> Lane | None:
+        """The worker with the most slots that are free."""
+        best, most = None, 0
+        for lane in self._lanes.values():
+            free = lane.slots - len(lane.running)
+            if free > most:
+                best, most = lane, free
+        return best
+
+    def _start(self, prediction: Prediction, lane: Lane) -> None:
+        """It has a slot; unless it was sent ahead, it is sent now."""
+        number = prediction.number
+        self._numbered[number] = (prediction, lane)
+        lane.running.add(number)
+        if prediction.sent:
+            del lane.ahead[number]
+        else:
+            self._send(prediction, lane)
+        prediction.start()
+
+    @staticmethod
+    def _send(prediction: Prediction, lane: Lane) -> None:
+        prediction.sent = True
+        request = prediction.request
+        lane.send(
+            Predict(prediction.number, prediction.id, request.context, request.body, request.upload, request.trace)
+        )
+
+    def _wait(self, prediction: Prediction) -> None:
+        """Until there is a slot: for as long as it takes if the queue has room, else for a moment."""
+        if self._queue and sum(map(math.isinf, self._waiting.values())) < self._queue:
+            self._waiting[prediction] = math.inf
+        else:
+            loop = asyncio.get_running_loop()
+            self._waiting[prediction] = loop.time() + self._grace
+            if self._sweeper is None:
+                self._sweeper = loop.call_later(self._grace, self._sweep)
+        self._send_ahead()
+
+    def _send_ahead(self) -> None:
+        """Who has waited longest may wait at the worker, if it takes that and no other may be free first."""
+        if len(self._lanes) != 1:
+            return
+        lane = next(iter(self._lanes.values()))
+        if not lane.takes_ahead or len(lane.running) < lane.slots:
+            return
+        while len(lane.ahead) < _AHEAD and (prediction := self._next()) is not None:
+            lane.ahead[prediction.number] = prediction
+            self._send(prediction, lane)
+
+    def _next(self) -> Prediction | None:
+        """Who has waited longest of those that wait here."""
+        for prediction in self._waiting:
+            if not prediction.sent:
+                return prediction
+        return None
+
+    def _sweep(self) -> None:
+        """Refuse those whose moment is over, unless others have had their turn in it."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        moving = now - self._last_end < self._grace
+        for prediction, deadline in list(self._waiting.items()):
+            if deadline > now:
+                continue
+            if moving and prediction.age < self._grace * _GRACES:
+                self._waiting[prediction] = now + self._grace
+            else:
+                self._refuse(prediction)
+        deadlines = [deadline for deadline in self._waiting.values() if deadline > now and not math.isinf(deadline)]
+        self._sweeper = loop.call_at(min(deadlines), self._sweep) if deadlines else None
+
+    def _refuse(self, prediction: Prediction) -> None:
+        """One that was sent ahead may have begun just now, which only its worker knows."""
+        number = prediction.number
+        if number in self._withdrawing:
+            return
+        for lane in self._lanes.values():
+            if number in lane.ahead:
+                self._withdrawing.add(number)
+                lane.send(Withdraw(number))
+                return
+        self._drop(prediction)
+
+    def _drop(self, prediction: Prediction) -> None:
+        del self._waiting[prediction]
+        self._forget(prediction)
+        prediction.apply(Refused())
+
     def _finish(self, prediction: Prediction, done: Done) -> None:
         """Return the slot first: who hears of the end may at once ask for another prediction."""
-        identity = prediction.id
-        self._active.pop(identity, None)
-        if identity in self._running:
-            self._running.remove(identity)
-            self._hand_on()
-        elif (waiting := self._waiting.pop(identity, None)) is not None and not waiting.done():
-            waiting.set_result(None)
-        if not self._active:
-            self._idle.set()
-        prediction.apply(done)
-
-    def _hand_on(self) -> None:
-        """Give the slot that has just become free to who has waited longest; it counts as taken from now."""
-        while self._waiting and not self.busy:
-            identity = next(iter(self._waiting))
-            waiting = self._waiting.pop(identity)
-            if not waiting.done():
-                self._running.add(identity)
-                waiting.set_result(None)
-
-    async def _wait_for_slot(self, prediction: Prediction) -> None:
-        loop = asyncio.get_running_loop()
-        waiting = loop.create_future()
-        self._waiting[prediction.id] = waiting
-        timer = loop.call_later(_GRACE, _expire, waiting)
-        try:
-            await waiting
-        except BaseException:
+        number = prediction.number
+        self._forget(prediction)
+        running = self._numbered.pop(number, None)
+        if running is not None:
+            running[1].running.discard(number)
+            if self._waiting:
+                self._last_end = asyncio.get_running_loop().time()
+                self._hand_on()
+        elif prediction in self._waiting:
             self._leave(prediction)
-            raise
-        finally:
-            timer.cancel()
+        prediction.apply(done)
+        self.recent.add(prediction)
 
     def _leave(self, prediction: Prediction) -> None:
-        """The prediction will not be started: nothing of it may remain, nor a slot that it was just given."""
-        self._waiting.pop(prediction.id, None)
-        if self._active.get(prediction.id) is prediction:
-            del self._active[prediction.id]
-            if prediction.id in self._running:
-                self._running.remove(prediction.id)
-                self._hand_on()
+        """It does not wait any more; where it was sent ahead, it is not to begin."""
+        del self._waiting[prediction]
+        self._withdrawing.discard(prediction.number)
+        for lane in self._lanes.values():
+            if lane.ahead.pop(prediction.number, None) is not None:
+                lane.send(Cancel(prediction.number))
+                self._send_ahead()
+
+    def _forget(self, prediction: Prediction) -> None:
+        del self._active[prediction.id]
         if not self._active:
             self._idle.set()
 
-
-def _expire(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_exception(AtCapacityError())
+    def _hand_on(self) -> None:
+        """Give what is free to who has waited longest."""
+        while self._waiting and (lane := self._free_lane()) is not None:
+            prediction = next(iter(lane.ahead.values()), None) or self._next()
+            if prediction is None or prediction.number in self._withdrawing:
+                return
+            del self._waiting[prediction]
+            self._start(prediction, lane)
+        if self._waiting:
+            self._send_ahead()

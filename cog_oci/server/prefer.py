@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Preference", "parse_prefer"]
+__all__ = ["NO_PREFERENCE", "Preference", "parse_prefer"]
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110's token, not a secret
 _WORD = rf'(?:{_TOKEN}|"(?:[^"\\]|\\.)*")'
@@ -22,6 +22,9 @@ class Preference:
 
     respond_async: bool = False
     wait: float | None = None
+
+
+NO_PREFERENCE = Preference()
 
 
 def parse_prefer(headers: Iterable[str]) -> Preference:

@@ -1,7 +1,11 @@
 """The worker as a process of the operating system: how it is started, and how it ends.
 
-Imports little, so that the worker is on its way before the server has loaded the rest of itself.
+Imports little, so that the worker is on its way before the server has loaded the rest of itself: no dataclasses, which
+bring `inspect`, and no pathlib.
 """
+
+# pathlib would be a fifth of what there is to import before the worker is on its way.
+# ruff: noqa: PTH112, PTH118, PTH119, PTH120, PTH208
 
 from __future__ import annotations
 
@@ -15,18 +19,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cog_oci
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["WorkerProcess", "spawn"]
+__all__ = ["WorkerProcess", "environment_of", "spawn"]
 
 _PIPE_BYTES = 1 << 20
+_OURS = frozenset({"COG_AUTH_TOKEN"})
+"""Variables that the model has no need to know."""
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 # The SDK comes before everything; the project's folder is added when all that the worker itself needs is imported, so
@@ -38,21 +42,23 @@ from cog._worker import main
 import os
 sys.path.insert(1, os.getcwd())
 arguments, sys.argv = sys.argv[2:], sys.argv[:1]
-main(arguments[0], *map(int, arguments[1:4]), arguments[4])
+main(*arguments[:2], *map(int, arguments[2:6]), arguments[6])
 """
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerProcess:
+class WorkerProcess(NamedTuple):
     """A worker that has been started; it leads a process group of its own."""
 
     started: float
     """Seconds since 1970."""
     popen: subprocess.Popen[bytes]
-    connection: socket.socket
+    work: socket.socket
+    """Predictions, and everything that the worker says."""
+    orders: socket.socket
+    """Cancellations and health checks, which must not wait behind a prediction."""
     stdout: int
     stderr: int
-    folder: Path
+    folder: str
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the worker and to everything that it has started."""
@@ -72,43 +78,66 @@ class WorkerProcess:
         """Make sure that nothing of the worker remains, no process and no file, and say how it ended. Once only."""
         self.kill()
         code = self.popen.wait()
-        self.connection.close()
+        self.work.close()
+        self.orders.close()
         os.close(self.stdout)
         os.close(self.stderr)
         shutil.rmtree(self.folder, ignore_errors=True)
         return _describe(code)
 
 
-def spawn(reference: str, environment: Mapping[str, str]) -> WorkerProcess:
-    """Start a worker for the model that `reference` names, in the current directory.
+def spawn(reference: str, environment: Mapping[str, str], *, train: bool = False) -> WorkerProcess:
+    """Start a worker for the model that `reference` names, or for its training, in the current directory.
 
     Raises OSError when the interpreter cannot be started.
     """
-    ours, theirs = socket.socketpair()
+    work, their_work = socket.socketpair()
+    orders, their_orders = socket.socketpair()
     stdout_read, stdout_write = _pipe()
     stderr_read, stderr_write = _pipe()
-    folder = Path(tempfile.mkdtemp(prefix="cog-"))
+    folder = tempfile.mkdtemp(prefix="cog-")
     started = time.time()
-    passed = (theirs.fileno(), stdout_read, stderr_read)
+    mode = "train" if train else "predict"
+    passed = (their_work.fileno(), their_orders.fileno(), stdout_read, stderr_read)
     try:
         popen = subprocess.Popen(
-            [_interpreter(environment), "-c", _PROGRAM, str(_sdk()), reference, *map(str, passed), str(folder)],
+            [_interpreter(environment), "-c", _PROGRAM, _sdk(), reference, mode, *map(str, passed), folder],
             stdin=subprocess.DEVNULL,
             stdout=stdout_write,
             stderr=stderr_write,
             pass_fds=passed,
-            env={**environment, "PYTHONUNBUFFERED": "1"},
+            env={name: value for name, value in environment.items() if name not in _OURS} | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
         )
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     finally:
-        theirs.close()
+        their_work.close()
+        their_orders.close()
         os.close(stdout_write)
         os.close(stderr_write)
-    ours.setblocking(False)
-    return WorkerProcess(started, popen, ours, stdout_read, stderr_read, folder)
+    work.setblocking(False)
+    orders.setblocking(False)
+    return WorkerProcess(started, popen, work, orders, stdout_read, stderr_read, folder)
+
+
+def environment_of(number: int, count: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of worker `number` of `count`: of several, each sees one of the GPUs that there are, in turn."""
+    own = dict(environment)
+    gpus = _gpus(environment) if count > 1 else []
+    if gpus:
+        own["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    return own
+
+
+def _gpus(environment: Mapping[str, str]) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES lists, or the devices of this machine."""
+    listed = environment.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return [name for each in listed.split(",") if (name := each.strip())]
+    devices = [name for name in os.listdir("/dev") if name.startswith("nvidia") and name[6:7].isdecimal()]
+    return [str(number) for number in range(len(devices))]
 
 
 def _pipe() -> tuple[int, int]:
@@ -129,11 +158,13 @@ def _interpreter(environment: Mapping[str, str]) -> str:
     return image if os.access(image, os.X_OK) else shutil.which("python") or sys.executable
 
 
-def _sdk() -> Path:
+def _sdk() -> str:
     """The folder that holds `cog`: in an image `sdk` beside the server's folder, else the one in this package."""
-    package = Path(cog_oci.__file__).resolve().parent
-    image = package.parents[1] / "sdk"
-    return image if package.parent.name == "server" and (image / "cog").is_dir() else package / "sdk"
+    package = os.path.dirname(os.path.realpath(cog_oci.__file__))
+    holding = os.path.dirname(package)
+    image = os.path.join(os.path.dirname(holding), "sdk")
+    is_there = os.path.basename(holding) == "server" and os.path.isdir(os.path.join(image, "cog"))
+    return image if is_there else os.path.join(package, "sdk")
 
 
 def _describe(code: int) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cog_oci.server.worker import State, Worker
+from cog_oci.server.worker import State
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
+    from cog_oci.server.authorization import Authorization
+    from cog_oci.server.crew import Crew
+    from cog_oci.server.endpoint import Endpoint
     from cog_oci.server.health import Health
+    from cog_oci.server.metrics import Metrics
     from cog_oci.server.predictions import Predictions
-    from cog_oci.server.validation import InputSchema
 
 __all__ = ["Service"]
 
@@ -23,10 +26,12 @@ class Service:
     """The parts of a running server. `shutdown` ends it when it is set."""
 
     predictions: Predictions
-    worker: Worker
+    worker: Crew
     health: Health
+    endpoint: Endpoint
+    metrics: Metrics
+    authorization: Authorization
     document: Mapping[str, Any] | None
-    schema: InputSchema
     shutdown: asyncio.Event
 
     def openapi(self) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ minLength, maxLength, pattern, items, allOf, anyOf and $ref. The texts are those
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["InputSchema", "Problem", "read_document"]
+__all__ = ["InputSchema", "Problem", "describes_training", "read_document", "streams"]
 
 log = logging.getLogger("cog_oci")
 
@@ -51,12 +52,32 @@ def read_document(folder: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-class InputSchema:
-    """The `Input` component of a schema document, or of none: then everything is accepted."""
+def describes_training(document: Mapping[str, Any] | None) -> bool:
+    """Whether the model can be trained."""
+    return "TrainingInput" in _components(document)
 
-    def __init__(self, document: Mapping[str, Any] | None) -> None:
-        self._components: Mapping[str, Any] = ((document or {}).get("components") or {}).get("schemas") or {}
-        self._input: Mapping[str, Any] | None = self._components.get("Input")
+
+def streams(document: Mapping[str, Any] | None) -> bool:
+    """Whether the model's clients may ask for server-sent events."""
+    operation = (((document or {}).get("paths") or {}).get("/predictions") or {}).get("post") or {}
+    return operation.get("x-cog-streaming") is True
+
+
+def _components(document: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return ((document or {}).get("components") or {}).get("schemas") or {}
+
+
+class InputSchema:
+    """The component `name` of a schema document, or of none: then everything is accepted."""
+
+    def __init__(self, document: Mapping[str, Any] | None, name: str = "Input") -> None:
+        self._components = _components(document)
+        self._input: Mapping[str, Any] | None = self._components.get(name)
+        known: Mapping[str, Any] = (self._input or {}).get("properties") or {}
+        self._known = known
+        self._required = tuple((self._input or {}).get("required") or ())
+        self._plain = {field: _PLAIN[schema["type"]] for field, schema in known.items() if _is_plain(schema)}
+        """The type whose every value is right, of the fields that have one."""
 
     def check(self, given: Any) -> tuple[Any, list[Problem]]:
         """`given` without the fields that the model does not know, and the problems of the rest, sorted by field."""
@@ -64,15 +85,15 @@ class InputSchema:
             return given, []
         if not isinstance(given, dict):
             return given, [Problem("__root__", f'{_text(given)} is not of type "object"')]
-        known: Mapping[str, Any] = self._input.get("properties") or {}
-        required = self._input.get("required") or []
-        problems = [Problem(name, "Field required", missing=True) for name in required if name not in given]
-        kept = {name: value for name, value in given.items() if name in known}
-        if len(kept) < len(given):
+        known, plain, kept = self._known, self._plain, given
+        problems = [Problem(name, "Field required", missing=True) for name in self._required if name not in given]
+        if not given.keys() <= known.keys():
+            kept = {name: value for name, value in given.items() if name in known}
             log.info("input fields that the model does not have are ignored: %s", sorted(given.keys() - kept.keys()))
         for name, value in kept.items():
-            problems += self._problems(name, value, known[name])
-        return kept, sorted(problems, key=lambda problem: problem.field)
+            if plain.get(name) is not type(value):
+                problems += self._problems(name, value, known[name])
+        return kept, sorted(problems, key=lambda problem: problem.field) if problems else problems
 
     def _problems(self, field: str, value: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
         if value is None and self._nullable(schema):
@@ -99,6 +120,14 @@ class InputSchema:
     def _component(self, reference: str) -> Mapping[str, Any]:
         component: Mapping[str, Any] = self._components.get(reference.rpartition("/")[2], {})
         return component
+
+
+_PLAIN = {"string": str, "integer": int, "boolean": bool}
+_CONSTRAINTS = ("$ref", "allOf", "anyOf", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern")
+
+
+def _is_plain(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") in _PLAIN and not any(name in schema for name in _CONSTRAINTS)
 
 
 def _own_problems(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -131,17 +160,21 @@ def _string_problems(value: str, schema: Mapping[str, Any]) -> Iterator[str]:
     if pattern is not None:
         expression = _compile(pattern)
         if expression is not None and expression.search(value) is None:
-            yield f"{_text(value)} does not match {_text(pattern)}"
+            yield f'{_text(value)} does not match "{pattern}"'
 
 
 @cache
 def _compile(pattern: str) -> re.Pattern[str] | None:
-    """The pattern as Python reads it; one that it cannot read is not checked."""
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        log.warning("the schema's pattern %r is not a regular expression, it is not checked: %s", pattern, error)
-        return None
+    r"""The pattern as JSON Schema means it (ECMA 262), as far as Python can read it; else it is not checked.
+
+    There, `$` is the very end of the text, and `\d` and `\w` are ASCII's.
+    """
+    end = re.sub(r"(\\.)|\$", lambda found: found[1] or r"\Z", pattern, flags=re.DOTALL)
+    for source in (end, pattern):
+        with contextlib.suppress(re.error):
+            return re.compile(source, re.ASCII)
+    log.warning("the schema's pattern %r is not a regular expression, it is not checked", pattern)
+    return None
 
 
 def _has_type(value: Any, kind: str) -> bool:

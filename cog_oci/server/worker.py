@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cog_oci.sdk.cog._wire import (
     CheckHealth,
-    Decoder,
     Done,
     Health,
+    Hello,
+    Kept,
     Log,
     Message,
     Metric,
@@ -24,8 +24,10 @@ from cog_oci.sdk.cog._wire import (
     Ready,
     SetupFailed,
     Stop,
-    encode,
 )
+from cog_oci.server.link import Link, watch
+from cog_oci.server.newer import UTC
+from cog_oci.server.newer_asyncio import timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +74,7 @@ class Worker:
         *,
         setup_timeout: float | None,
         changed: Callable[[State], None],
+        restarted: Callable[[], None] = lambda: None,
     ) -> None:
         self.state = State.STARTING
         self.setup = Setup(datetime.now(UTC))
@@ -81,8 +84,9 @@ class Worker:
         self._respawn = respawn
         self._setup_timeout = setup_timeout
         self._changed = changed
+        self._restarted = restarted
         self._process: WorkerProcess | None = None
-        self._connection: _Connection | None = None
+        self._connection: Link | None = None
         self._answers: list[asyncio.Future[str | None]] = []
         self._set_up = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -109,12 +113,15 @@ class Worker:
 
     async def _start_again(self, end: str, delay: float) -> WorkerProcess | None:
         """Another worker in place of one that ended like `end`; None when there cannot be one."""
-        self._predictions.close(f"The worker crashed ({end}) and is being started again", f"Worker crashed: {end}")
+        unavailable = f"The worker crashed ({end}) and is being started again"
+        self._predictions.close(self, unavailable, f"Worker crashed: {end}")
         log.error("worker crashed, starting it again: %s", end)
+        self._restarted()
         self.setup = Setup(datetime.now(UTC))
         self._enter(State.STARTING)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), delay)
+            async with timeout(delay):
+                await self._stopping.wait()
         if self._stopping.is_set():
             return None
         try:
@@ -133,7 +140,7 @@ class Worker:
             self._append_logs(f"{failure}\n")
         self.setup = replace(self.setup, status="failed", completed_at=datetime.now(UTC))
         text = "Setup failed" if state is State.SETUP_FAILED else "The worker crashed and could not be started again"
-        self._predictions.close(f"{text}: {failure}. GET /health-check for its logs.", f"{text}: {failure}")
+        self._predictions.close(self, f"{text}: {failure}. GET /health-check for its logs.", f"{text}: {failure}")
         log.error("%s: %s", text, failure)
         self._enter(state)
 
@@ -173,9 +180,10 @@ class Worker:
         self.setup = Setup(datetime.fromtimestamp(process.started, UTC))
         self._set_up.clear()
         # Known before it is made: a worker that is quick has said it is ready by the time the call returns.
-        connection = self._connection = _Connection(self._handle)
-        await loop.create_connection(lambda: connection, sock=process.connection)
-        stop_watching = _watch(process.popen.pid, connection)
+        connection = self._connection = Link(self._handle)
+        await loop.create_connection(lambda: connection.orders, sock=process.orders)
+        await loop.create_connection(lambda: connection, sock=process.work)
+        stop_watching = watch(process.popen.pid, connection)
         try:
             await self._wait_for_setup(process, connection)
             await connection.lost
@@ -191,7 +199,7 @@ class Worker:
         self._process = None
         return end
 
-    async def _wait_for_setup(self, process: WorkerProcess, connection: _Connection) -> None:
+    async def _wait_for_setup(self, process: WorkerProcess, connection: Link) -> None:
         waiting = asyncio.create_task(self._set_up.wait())
         either: list[asyncio.Future[Any]] = [waiting, connection.lost]
         await asyncio.wait(either, timeout=self._setup_timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -202,11 +210,16 @@ class Worker:
             process.kill()
 
     def _handle(self, message: Message) -> None:
+        if type(message) is Done or type(message) is Output:  # nearly all that is ever said
+            self._predictions.handle(message)
+            return
         match message:
-            case Log(id=None):
+            case Log(number=0):
                 self._print(message)
-            case Log() | Output() | Metric() | Done():
+            case Log() | Metric() | Kept():
                 self._predictions.handle(message)
+            case Hello():
+                self.python = message.python
             case Ready():
                 self._on_ready(message)
             case SetupFailed():
@@ -221,10 +234,10 @@ class Worker:
 
     def _on_ready(self, ready: Ready) -> None:
         assert self._connection is not None
-        self.python, self.has_healthcheck = ready.python, ready.has_healthcheck
+        self.has_healthcheck = ready.has_healthcheck
         self.setup = replace(self.setup, status="succeeded", completed_at=datetime.now(UTC))
         self._set_up.set()
-        self._predictions.open(ready.slots, self._connection.send)
+        self._predictions.open(self, ready.slots, self._connection.send, ahead=ready.takes_ahead)
         self._enter(State.READY)
         log.info("setup succeeded, taking %d prediction(s) at a time", ready.slots)
 
@@ -247,65 +260,8 @@ class Worker:
         words = process.last_words().decode("utf-8", "replace")
         if not words:
             return
-        prediction = self._predictions.alone()
+        prediction = self._predictions.alone(self)
         if prediction is not None:
-            self._predictions.handle(Log(prediction.id, "stderr", words))
+            self._predictions.handle(Log(prediction.number, "stderr", words))
         else:
-            self._print(Log(None, "stderr", words))
-
-
-class _Connection(asyncio.Protocol):
-    """Our end of the socket pair. `lost` is done when the other end has gone."""
-
-    def __init__(self, handle: Callable[[Message], None]) -> None:
-        self._handle = handle
-        self._decoder = Decoder()
-        self._transport: asyncio.Transport | None = None
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports have the interface without deriving from it.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        for message in self._decoder.feed(data):
-            self._handle(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
-        if not self.lost.done():
-            self.lost.set_result(None)
-
-    def send(self, message: Message) -> None:
-        """Raises ValueError for a value that JSON does not have."""
-        frame = encode(message)
-        if self._transport is not None and not self.lost.done():
-            self._transport.write(frame)
-
-    def close(self) -> None:
-        """Read no more."""
-        if self._transport is not None:
-            self._transport.close()
-
-
-def _watch(pid: int, connection: _Connection) -> Callable[[], None]:
-    """Close the connection soon after the process has died, even if a child that it forked keeps the socket open."""
-    if not hasattr(os, "pidfd_open"):
-        return lambda: None
-    loop = asyncio.get_running_loop()
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:  # an old kernel: the closed socket is sign enough in nearly every case
-        return lambda: None
-
-    def died() -> None:
-        loop.remove_reader(pidfd)
-        loop.call_later(0.1, connection.close)
-
-    loop.add_reader(pidfd, died)
-
-    def stop() -> None:
-        loop.remove_reader(pidfd)
-        with contextlib.suppress(OSError):
-            os.close(pidfd)
-
-    return stop
+            self._print(Log(0, "stderr", words))

@@ -21,3 +21,15 @@ types = _shared("types")
 tokens = _shared("tokens")
 files = _shared("files")
 several = _shared("several")
+
+_SERVERS = {"plain", "types", "tokens", "files", "several"}
+
+
+def pytest_collection_modifyitems(items):
+    """Who talks to a server that runs is no unit test, and is marked."""
+    for item in items:
+        module = vars(item.module) if isinstance(item, pytest.Function) else {}
+        if "tests.server" in module.get("__name__", "") and (
+            "live_server" in module or _SERVERS & {*item.fixturenames}
+        ):
+            item.add_marker(pytest.mark.live)

@@ -7,19 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from tests.server.live import event, live_server
+from tests.server.live import PATIENCE, assert_quick, event, live_server
 
 
 def _post(server, body, **options):
-    return requests.post(f"{server.url}/predictions", json=body, timeout=20, **options)
+    return requests.post(f"{server.url}/predictions", json=body, timeout=PATIENCE, **options)
 
 
-def test_the_decorator_alone_gives_the_slots_and_what_is_too_much_is_told_so(several):
-    began = time.monotonic()
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda n: _post(several, {"input": {"name": str(n), "seconds": 0.5}}), range(6)))
-    assert time.monotonic() - began < 1.5
-    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [409] * 2
+def test_d15_the_decorator_alone_gives_the_slots_and_what_is_too_much_is_told_so(several):
+    for seconds in (0.5, 2, 8):  # longer where the machine was too busy to begin them all in the time of one
+        began = time.monotonic()
+        with ThreadPoolExecutor(6) as pool:
+            asked = ({"input": {"name": str(n), "seconds": seconds}} for n in range(6))
+            codes = sorted(answer.status_code for answer in pool.map(lambda body: _post(several, body), asked))
+        took = time.monotonic() - began
+        if took < 3 * seconds and codes == [200] * 4 + [409] * 2:
+            break
+    assert took < 3 * seconds
+    assert codes == [200] * 4 + [409] * 2
 
 
 def test_logs_and_metrics_of_predictions_at_a_time_are_kept_apart(several):
@@ -32,10 +37,10 @@ def test_logs_and_metrics_of_predictions_at_a_time_are_kept_apart(several):
         assert body["metrics"]["name"] == name
 
 
-def test_an_asynchronous_generator_streams(several):
-    body = {"id": "flow", "input": {"name": "x", "seconds": 5}}
+def test_d9_an_asynchronous_generator_streams(several):
+    body = {"id": "flow", "input": {"name": "x", "seconds": 60}}
     assert several.post("/predictions", body, headers={"Prefer": "respond-async"}).status_code == 202
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE / 4  # long before it ends
     while "output" not in (seen := several.request("PUT", "/predictions/flow", {}).json()):
         assert time.monotonic() < end
     assert seen["output"] == ["x first"]
@@ -43,16 +48,21 @@ def test_an_asynchronous_generator_streams(several):
 
 
 def test_a_cancelled_coroutine_keeps_its_output_and_its_logs(several):
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(_post, several, {"id": "stop", "input": {"name": "x", "seconds": 10}})
-        event(several, 'Starting prediction", "prediction_id": "stop')
-        while "output" not in several.request("PUT", "/predictions/stop", {}).json():
-            time.sleep(0.01)
-        began = time.monotonic()
-        several.post("/predictions/stop/cancel")
-        body = answer.result().json()
-    assert time.monotonic() - began < 0.5
-    assert (body["status"], body["output"], body["logs"]) == ("canceled", ["x first"], "begin x\n")
+    def cancelled() -> float:
+        since = len(several.lines)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(_post, several, {"id": "stop", "input": {"name": "x", "seconds": 60}})
+            event(several, 'Starting prediction", "prediction_id": "stop', since=since)
+            while "output" not in several.request("PUT", "/predictions/stop", {}).json():
+                time.sleep(0.01)
+            began = time.monotonic()
+            several.post("/predictions/stop/cancel")
+            body = answer.result().json()
+        took = time.monotonic() - began
+        assert (body["status"], body["output"], body["logs"]) == ("canceled", ["x first"], "begin x\n")
+        return took
+
+    assert_quick(0.5, cancelled)
 
 
 def test_a_failure_in_the_middle_keeps_what_came_before(several):
@@ -62,5 +72,9 @@ def test_a_failure_in_the_middle_keeps_what_came_before(several):
 
 def test_the_variable_wins_over_the_decorator():
     with live_server("several", COG_MAX_CONCURRENCY="1") as server, ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: _post(server, {"input": {"seconds": 0.3}}).status_code, range(2)))
-    assert sorted(answers) == [200, 409]
+        for seconds in (0.3, 2, 8):  # longer where the machine was too busy to ask twice in the time
+            body = {"input": {"seconds": seconds}}
+            answers = sorted(pool.map(lambda body: _post(server, body).status_code, [body] * 2))
+            if answers == [200, 409]:
+                break
+    assert answers == [200, 409]

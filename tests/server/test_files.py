@@ -30,7 +30,7 @@ def host():
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -41,7 +41,7 @@ def _data_url(content: bytes, media_type: str = "text/plain") -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def test_a_data_url_becomes_a_file_with_the_right_suffix_that_is_gone_afterwards(types):
+def test_d5_a_data_url_becomes_a_file_with_the_right_suffix_that_is_gone_afterwards(types):
     name, text, kind, _ = types.predict(path=_data_url(b"inside"))["output"]["path"]
     assert (name, text, kind) == ("file.txt", "inside", "Path")
     assert [path for path in types.temporary.rglob("*") if path.is_file()] == []

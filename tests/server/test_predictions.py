@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from tests.server.live import event
+from tests.server.live import PATIENCE, assert_quick, event
 
 STARTED = 'Starting prediction", "prediction_id": "{}'
 
 
-def test_a_prediction_answers_with_its_output_and_when_it_happened(plain):
+def test_d20_a_prediction_answers_with_its_output_and_when_it_happened(plain):
     body = plain.predict(text="bob")
     assert body["status"] == "succeeded"
     assert body["output"] == "hello bob"
@@ -38,7 +41,7 @@ def test_an_id_of_the_clients_choice_comes_back_and_unknown_keys_are_ignored(pla
     assert plain.post("/predictions", body).json()["id"] == "abc"
 
 
-def test_a_failed_prediction_keeps_its_logs_and_says_its_error_once(plain):
+def test_d10_d16_a_failed_prediction_keeps_its_logs_and_says_its_error_once(plain):
     body = plain.predict(op="fail", text="bad thing")
     assert body["status"] == "failed"
     assert body["error"] == "ValueError: bad thing"
@@ -68,7 +71,7 @@ def test_a_forked_child_prints_for_its_prediction_and_garbles_nothing(plain):
     assert logs == "parent\n" + "child " * 20_000 + "\n" + "parent " * 20_000 + "\n"
 
 
-def test_a_line_without_an_end_stays_with_its_prediction(plain):
+def test_d11_a_line_without_an_end_stays_with_its_prediction(plain):
     plain.predict(op="mixed")
     assert plain.predict(op="quiet")["logs"] == ""
 
@@ -84,11 +87,11 @@ def test_a_thread_that_outlives_its_prediction_does_not_print_into_the_next(plai
     event(plain, "late line")
 
 
-def test_standard_input_is_empty(plain):
+def test_d18_standard_input_is_empty(plain):
     assert plain.predict(op="stdin")["output"] == ""
 
 
-def test_numbers_that_json_lacks_are_null_and_big_integers_are_exact(plain):
+def test_d17_numbers_that_json_lacks_are_null_and_big_integers_are_exact(plain):
     assert plain.predict(op="numbers")["output"] == [None, None, 2**70, 1.5]
 
 
@@ -120,7 +123,7 @@ def test_a_metric_keeps_its_type(plain):
     ["../../tmp/EVIL", "/etc/hostname", "a/b", "x" * 3000, "nul\0byte", "ünï 🎈", "..", "a/cancel", "?q#f", "%2F"],
     ids=lambda text: ascii(text[:12]),
 )
-def test_any_id_is_safe_and_leaves_nothing_behind(plain, identity):
+def test_d3_d4_any_id_is_safe_and_leaves_nothing_behind(plain, identity):
     body = plain.post("/predictions", {"id": identity, "input": {"text": "x"}}).json()
     assert (body["id"], body["status"]) == (identity, "succeeded")
     path = f"/predictions/{requests.utils.quote(identity, safe='')}"
@@ -131,14 +134,11 @@ def test_any_id_is_safe_and_leaves_nothing_behind(plain, identity):
     assert [path for path in plain.temporary.rglob("*") if path.is_file()] == []
 
 
-def test_half_a_surrogate_pair_is_as_good_as_any_string(plain):
-    headers = {"Content-Type": "application/json"}
-    body = b'{"id": "\\ud800", "input": {"text": "\\ud800"}}'
-    answer = plain.request("POST", "/predictions", data=body, headers=headers).json()
-    assert (answer["id"], answer["output"]) == ("\ud800", "hello \ud800")
+def test_half_a_surrogate_pair_from_a_model_is_escaped(plain):
+    assert "\ud800" in str(plain.predict(op="surrogate")["output"])
 
 
-def test_one_connection_never_meets_a_409(plain):
+def test_d1_one_connection_never_meets_a_409(plain):
     answers = [plain.post("/predictions", {"input": {"text": "x"}}).status_code for _ in range(200)]
     assert set(answers) == {200}
 
@@ -150,7 +150,7 @@ def test_quick_predictions_of_several_clients_share_one_slot(plain):
 
 
 def test_a_model_that_is_really_busy_says_so(plain):
-    with _running(plain, "busy", op="sleep", seconds=5):
+    with _running(plain, "busy", op="sleep", seconds=60):
         assert plain.health()["status"] == "BUSY"
         answer = plain.post("/predictions", {"input": {"text": "x"}})
         assert answer.status_code == 409
@@ -158,26 +158,30 @@ def test_a_model_that_is_really_busy_says_so(plain):
 
 
 def test_validation_comes_before_capacity(plain):
-    with _running(plain, "busy", op="sleep", seconds=5):
+    with _running(plain, "busy", op="sleep", seconds=60):
         assert plain.post("/predictions", {"input": {"text": 5}}).status_code == 422
 
 
 @pytest.mark.parametrize("op", ["sleep", "spin"])
 def test_cancelling_interrupts_code_that_waits_and_code_that_computes(plain, op):
-    answers = []
-    body = {"id": "victim", "input": {"op": op, "seconds": 10}}
-    thread = threading.Thread(target=lambda: answers.append(_once(plain, body).json()))
-    since = len(plain.lines)
-    thread.start()
-    event(plain, STARTED.format("victim"), since=since)
-    began = time.monotonic()
-    assert plain.post("/predictions/victim/cancel").json() == {}
-    thread.join()
-    assert time.monotonic() - began < 0.5
-    (answer,) = answers
-    assert answer["status"] == "canceled"
-    assert answer["logs"] == ("begin\ncleanup\n" if op == "sleep" else "")
-    plain.wait_for("READY")
+    def cancelled() -> float:
+        answers = []
+        body = {"id": "victim", "input": {"op": op, "seconds": 60}}
+        thread = threading.Thread(target=lambda: answers.append(_once(plain, body).json()))
+        since = len(plain.lines)
+        thread.start()
+        event(plain, '"message": "begin"' if op == "sleep" else STARTED.format("victim"), since=since)
+        began = time.monotonic()
+        assert plain.post("/predictions/victim/cancel").json() == {}
+        thread.join()
+        took = time.monotonic() - began
+        (answer,) = answers
+        assert answer["status"] == "canceled"
+        assert answer["logs"] == ("begin\ncleanup\n" if op == "sleep" else "")
+        plain.wait_for("READY")
+        return took
+
+    assert_quick(0.5, cancelled)
     assert plain.predict(text="after")["output"] == "hello after"
 
 
@@ -193,13 +197,20 @@ def test_an_unknown_prediction_cannot_be_cancelled(plain):
 
 
 def test_a_client_that_hangs_up_cancels_its_prediction(plain):
-    since = len(plain.lines)
-    with pytest.raises(requests.Timeout), requests.Session() as session:
-        session.post(
-            f"{plain.url}/predictions", json={"id": "gone", "input": {"op": "sleep", "seconds": 10}}, timeout=0.3
-        )
-    plain.wait_for("READY", seconds=2)
-    assert event(plain, "cleanup", since=since)["fields"]["prediction_id"]
+    def left() -> float:
+        since = len(plain.lines)
+        client = http.client.HTTPConnection(*urlsplit(plain.url).netloc.split(":"), timeout=PATIENCE)
+        body = json.dumps({"id": "gone", "input": {"op": "sleep", "seconds": 60}})
+        client.request("POST", "/predictions", body, {"Content-Type": "application/json"})
+        event(plain, '"message": "begin"', since=since)
+        began = time.monotonic()
+        client.close()
+        plain.wait_for("READY")
+        took = time.monotonic() - began
+        assert event(plain, "cleanup", since=since)["fields"]["prediction_id"] == "gone"
+        return took
+
+    assert_quick(2, left)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +240,7 @@ def test_put_with_another_id_in_its_body_is_refused(plain):
 
 
 def test_put_again_while_it_runs_says_how_far_it_is(plain):
-    given = {"op": "sleep", "seconds": 5}
+    given = {"op": "sleep", "seconds": 60}
     with _running(plain, "once", **given):
         _until_logs(plain, "once", given)
         answer = plain.request("PUT", "/predictions/once", {"input": given})
@@ -240,8 +251,8 @@ def test_put_again_while_it_runs_says_how_far_it_is(plain):
         assert plain.request("PUT", "/predictions/once", {}).status_code == 202
 
 
-def test_the_same_id_with_another_input_is_a_conflict(plain):
-    with _running(plain, "once", op="sleep", seconds=5):
+def test_d24_the_same_id_with_another_input_is_a_conflict(plain):
+    with _running(plain, "once", op="sleep", seconds=60):
         for method, path in (("PUT", "/predictions/once"), ("POST", "/predictions")):
             answer = plain.request(method, path, {"id": "once", "input": {"text": "other"}})
             assert answer.status_code == 409
@@ -271,9 +282,9 @@ def test_a_failed_iterator_keeps_what_it_gave(tokens):
 
 
 def test_an_iterators_output_can_be_seen_while_it_runs(tokens):
-    given = {"n": 2, "delay": 1.0}
+    given = {"n": 2, "delay": 60.0}
     tokens.post("/predictions", {"id": "look", "input": given}, headers={"Prefer": "respond-async"})
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE / 4  # long before there is more
     while "output" not in (body := tokens.request("PUT", "/predictions/look", {}).json()):
         assert time.monotonic() < end
     assert body["output"] == ["c0 "]
@@ -304,10 +315,10 @@ class _running:  # noqa: N801 - reads as a sentence in a with statement
 
 def _once(server, body):
     """A request on a connection of its own, as sessions are not for several threads."""
-    return requests.post(f"{server.url}/predictions", json=body, timeout=20)
+    return requests.post(f"{server.url}/predictions", json=body, timeout=PATIENCE)
 
 
 def _until_logs(server, identity, given):
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE / 4  # long before it ends
     while not server.request("PUT", f"/predictions/{identity}", {"input": given}).json().get("logs"):
         assert time.monotonic() < end

@@ -20,7 +20,7 @@ def test_the_defaults_are_cogs():
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("0", False), ("Yes", True)])
-def test_a_boolean_is_what_it_says(text, value):
+def test_d14_a_boolean_is_what_it_says(text, value):
     assert read_settings(["--await-explicit-shutdown", text], STUB).await_explicit_shutdown is value
 
 
@@ -72,7 +72,7 @@ def test_a_model_must_be_named():
         (["wait=-1"], Preference()),
     ],
 )
-def test_preferences_are_read_as_the_rfc_says(headers, expected):
+def test_d25_preferences_are_read_as_the_rfc_says(headers, expected):
     assert parse_prefer(headers) == expected
 
 
@@ -81,7 +81,7 @@ def test_no_header_is_too_strange(headers):
     parse_prefer(headers)
 
 
-def test_the_ready_file_is_there_exactly_while_the_server_is_ready(tmp_path):
+def test_d23_the_ready_file_is_there_exactly_while_the_server_is_ready(tmp_path):
     path = tmp_path / "run/cog/ready"
     ready_file = ReadyFile(str(path))
     for ready in (False, True, True, False, False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cog_oci.server.routes import documents, health, predictions, shutdown
+from cog_oci.server.routes import documents, health, metrics, predictions, shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ __all__ = ["ROUTES"]
 ROUTES: tuple[Callable[[Service], Blueprint], ...] = (
     documents.routes,
     health.routes,
+    metrics.routes,
     predictions.routes,
     shutdown.routes,
 )

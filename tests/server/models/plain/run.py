@@ -28,8 +28,8 @@ class Runner(BaseRunner):
         return "hello " + text
 
     def sleep(self, text, seconds):
-        print("begin")
         try:
+            print("begin")
             time.sleep(seconds)
         except CancelationException:
             print("cleanup")
@@ -106,6 +106,9 @@ class Runner(BaseRunner):
 
     def days(self, text, seconds):
         return {1: dt.date(2024, 2, 29), 2: decimal.Decimal(3), "set": {1}}
+
+    def surrogate(self, text, seconds):
+        return "\ud800"
 
     def alien(self, text, seconds):
         return object()

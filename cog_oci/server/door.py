@@ -1,0 +1,280 @@
+"""A door in front of Hypercorn: a plain request for a prediction is answered there and then.
+
+It stands between a connection's transport and the protocol that was there before. It takes POST and PUT of predictions
+whose head is of the plainest form, which is what clients send; whatever else comes, it passes on as it is, and stands
+aside until it is told that this has been answered. A request thus costs neither a task nor a second parser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from cog_oci.server.endpoint import BODY_BYTES, Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cog_oci.server.authorization import Authorization
+    from cog_oci.server.endpoint import Endpoint
+
+__all__ = ["Door", "Front", "parse_head"]
+
+log = logging.getLogger("cog_oci.http")
+
+_PIPELINED = 64 << 10
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_HEAD = re.compile(
+    rb"(?:POST /(?:predictions|trainings)|PUT /(?:predictions|trainings)/([A-Za-z0-9\-._~!$&'()*+,;=:@]+))"
+    rb" HTTP/1\.1\r\n"
+    rb"((?:" + _TOKEN + rb":[^\x00-\x08\x0a-\x1f\x7f]*\r\n)+)\r\n"
+)
+_FIELD = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
+_UNUSUAL = {"transfer-encoding", "expect", "upgrade", "trailer", "te", "http2-settings"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A request's head: its bytes, what they say, and the length of the body after them."""
+
+    content: bytes
+    headers: dict[str, str]
+    identity: str | None
+    training: bool
+    length: int
+
+
+def parse_head(data: bytes | bytearray) -> _Head | None:
+    """The head of a prediction that `data` begins with; None for what Hypercorn shall look at.
+
+    That is every head that is not plain (RFC 9112): one that has no length, comes in pieces, repeats a field, asks for
+    an upgrade or for a permission to go on, or is not a prediction's.
+    """
+    found = _HEAD.match(data)
+    if found is None:
+        return None
+    fields = _FIELD.findall(found[2])
+    headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in fields}
+    length = headers.get("content-length", "")
+    if (
+        len(headers) != len(fields)
+        or "host" not in headers
+        or not (length.isdecimal() and length.isascii() and len(length) < 10 and int(length) <= BODY_BYTES)
+        or headers.get("connection", "keep-alive").lower() != "keep-alive"
+        or not _UNUSUAL.isdisjoint(headers)
+    ):
+        return None
+    identity = None if found[1] is None else found[1].decode("ascii")
+    training = data.startswith((b"POST /t", b"PUT /t"))
+    return _Head(bytes(found[0]), headers, identity, training, int(length))
+
+
+class Door(asyncio.Protocol):
+    """Answers predictions on one connection; the rest goes to `inner`, the protocol that was there before."""
+
+    def __init__(self, inner: asyncio.Protocol, front: Front, transport: asyncio.Transport) -> None:
+        self._inner = inner
+        self._front = front
+        self._transport = transport
+        self._buffer: bytes | bytearray = b""
+        self._head: _Head | None = None
+        self._last_head: _Head | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._abandon: Callable[[], None] | None = None
+        self._answer: Answer | None = None
+        self._stream_head = b""
+        self._paused = False
+        self._aside = False
+        self.answering = False
+        self.closing = False
+        """Whether this connection ends with the answer that it is about to give."""
+        self.last_used = time.monotonic()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request, or of several."""
+        if self._aside:
+            self._inner.data_received(data)
+            return
+        if self._buffer:
+            if not isinstance(self._buffer, bytearray):
+                self._buffer = bytearray(self._buffer)
+            self._buffer += data
+        else:
+            self._buffer = data
+        if not self.answering:
+            self._proceed()
+        elif len(self._buffer) > _PIPELINED and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _proceed(self) -> None:
+        """Take the next request out of what has arrived, if it is there and one of ours."""
+        while self._buffer and not self.answering and not self._aside:
+            head = self._head or self._read_head()
+            if head is None:
+                self._step_aside()
+                return
+            end = len(head.content) + head.length
+            if len(self._buffer) < end:
+                self._head = head
+                if self._timer is None:
+                    self._timer = asyncio.get_running_loop().call_later(self._front.body_seconds, self._too_slow)
+                return
+            with memoryview(self._buffer) as view:  # a large body is copied once
+                body = bytes(view[len(head.content) : end])
+                self._buffer = bytes(view[end:])
+            self._head = None
+            if self._timer is not None:
+                self._stop_timer()
+            self._handle(Call(body, head.headers, head.identity, head.training))
+
+    def _read_head(self) -> _Head | None:
+        """The head of the next request; None if it is Hypercorn's. Clients mostly repeat what they sent before."""
+        last = self._last_head
+        if self.closing:
+            return None
+        if last is not None and self._buffer.startswith(last.content):
+            return last
+        head = parse_head(self._buffer)
+        if head is None or not self._front.authorization.allows(head.headers.get("authorization")):
+            return None
+        self._last_head = head
+        return head
+
+    def _handle(self, call: Call) -> None:
+        self.answering = True
+        self.last_used = time.monotonic()
+        try:
+            abandon = self._front.endpoint.handle(call, self._reply)
+        except Exception:  # a fault of ours: said, as Quart says one, rather than a connection that breaks off
+            log.exception("a request could not be handled")
+            self._reply(Answer(500))
+            return
+        if self.answering:
+            self._abandon = abandon
+
+    def _reply(self, answer: Answer) -> None:
+        if not self.answering or self._transport.is_closing():
+            return
+        self._abandon = None
+        if answer.stream is not None:
+            assert answer.prediction is not None
+            self._answer = answer
+            self._stream_head = self._front.head(answer, close=False)
+            answer.stream.open(answer.prediction, self._write_chunk, self._end_stream)
+            return
+        head = self._front.head(answer, close=self.closing)
+        if len(answer.body) < 1 << 16:
+            self._transport.write(head + answer.body)
+        else:
+            self._transport.write(head)
+            self._transport.write(answer.body)
+        self._done()
+
+    def _write_chunk(self, content: bytes) -> None:
+        head, self._stream_head = self._stream_head, b""
+        self._transport.write(b"%b%x\r\n%b\r\n" % (head, len(content), content))
+
+    def _end_stream(self) -> None:
+        self._transport.write(b"0\r\n\r\n")
+        self._answer = None
+        self._done()
+
+    def _done(self) -> None:
+        self.answering = False
+        self.last_used = time.monotonic()
+        if self.closing:
+            self._transport.close()
+            return
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        if self._buffer:
+            asyncio.get_running_loop().call_soon(self._proceed)
+
+    def _step_aside(self) -> None:
+        """Let Hypercorn have what has arrived, and what comes until `come_back`."""
+        self._aside = True
+        data, self._buffer = bytes(self._buffer), b""
+        self._inner.data_received(data)
+
+    def come_back(self) -> None:
+        """Hypercorn has answered everything that it was given."""
+        self._aside = False
+        self.last_used = time.monotonic()
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self._transport.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def eof_received(self) -> bool | None:
+        """A client that will send nothing more has gone, as far as a server can tell."""
+        self._let_go()
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._let_go()
+        self._stop_timer()
+        self._inner.connection_lost(exc)
+
+    def _let_go(self) -> None:
+        abandon, self._abandon = self._abandon, None
+        answer, self._answer = self._answer, None
+        self.answering = False
+        if abandon is not None:
+            abandon()
+        if answer is not None and answer.stream is not None:
+            answer.stream.close()
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent."""
+        if self._answer is not None and self._answer.stream is not None:
+            self._answer.stream.pause()
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client takes more."""
+        if self._answer is not None and self._answer.stream is not None:
+            self._answer.stream.resume()
+        self._inner.resume_writing()
+
+
+class Front:
+    """What all doors share."""
+
+    def __init__(self, endpoint: Endpoint, authorization: Authorization, body_seconds: float) -> None:
+        self.endpoint = endpoint
+        self.authorization = authorization
+        self.body_seconds = body_seconds
+        self._second = 0
+        self._date = b""
+        self._heads: dict[tuple[int, str], bytes] = {}
+
+    def head(self, answer: Answer, *, close: bool) -> bytes:
+        """Status line and headers of an answer (RFC 9112)."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._date = second, formatdate(second, usegmt=True).encode("ascii")
+            self._heads.clear()
+        key = (answer.status, answer.content_type)
+        head = self._heads.get(key)
+        if head is None:
+            kind, reason = answer.content_type.encode("latin-1"), HTTPStatus(answer.status).phrase.encode("ascii")
+            lines = (b"HTTP/1.1 %d %b" % (answer.status, reason), b"content-type: " + kind, b"date: " + self._date, b"")
+            head = self._heads[key] = b"\r\n".join(lines)
+        extra = b"connection: close\r\n" if close else b""
+        if answer.stream is not None:
+            return head + extra + b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+        return head + extra + b"content-length: %d\r\n\r\n" % len(answer.body)

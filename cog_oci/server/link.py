@@ -1,0 +1,148 @@
+"""The server's ends of what connects it with one worker: messages both ways, orders that overtake, and its death."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import time
+from typing import TYPE_CHECKING, cast
+
+from cog_oci.sdk.cog._lookout import Lookout
+from cog_oci.sdk.cog._wire import Cancel, CheckHealth, Decoder, Done, Message, Predict, Withdraw, encode_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Link", "watch"]
+
+_LARGE = 1 << 16
+_QUICK = 0.0001
+"""Seconds that predictions take at most while their answers are looked for."""
+_LOOK_SECONDS = 0.00015
+"""For how long: such a prediction, its arguments and its answer."""
+_ORDERS = frozenset({Cancel, Withdraw, CheckHealth})
+
+
+class _Orders(asyncio.Protocol):
+    """The end that only speaks: of cancellations and health checks."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the interface without deriving from it.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
+        self._transport = None
+
+    def write(self, frame: bytes) -> None:
+        """Nothing happens when the other end has gone."""
+        if self._transport is not None:
+            self._transport.write(frame)
+
+    def close(self) -> None:
+        """Say no more, by which the worker knows that nobody wants it any longer."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Link(asyncio.Protocol):
+    """Our ends of the socket pairs. `lost` is done when the other end has gone.
+
+    While a worker that answers at once has one prediction, the loop does not sleep: it goes round, and does what else
+    there is to do.
+    """
+
+    def __init__(self, handle: Callable[[Message], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._handle = handle
+        self._decoder = Decoder()
+        self._unanswered = 0
+        self._lookout = Lookout(_QUICK)
+        self._look_until = 0.0
+        self._looking = False
+        self._transport: asyncio.Transport | None = None
+        self.orders = _Orders()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Both ends are there."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on the messages that are complete."""
+        self._look_until = 0.0
+        for message in self._decoder.feed(data):
+            if type(message) is Done:
+                self._unanswered -= 1
+                self._lookout.note(message.predict_time)
+            self._handle(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
+        """The worker has gone."""
+        self.orders.close()
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def send(self, message: Message) -> None:
+        """Raises ValueError for a value that JSON does not have."""
+        start, body = encode_apart(message)
+        if self._transport is None or self.lost.done():
+            return
+        if type(message) in _ORDERS:
+            self.orders.write(start)
+            return
+        if len(body) < _LARGE:
+            self._transport.write(start + body)
+        else:
+            self._transport.write(start)
+            self._transport.write(body)
+        if type(message) is Predict:
+            self._unanswered += 1
+            if self._unanswered == 1 and self._lookout.worthwhile:
+                self._look_until = time.perf_counter() + _LOOK_SECONDS
+                if not self._looking:  # for the answer before, until just now
+                    self._looking = True
+                    self._loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        """Keep the loop awake until there is an answer, or has been none for too long."""
+        if self._look_until and time.perf_counter() < self._look_until:
+            self._loop.call_soon(self._look)
+            return
+        self._looking = False
+        if self._look_until:
+            self._look_until = 0.0
+            self._lookout.note(math.inf)  # the worker has no processor, or a prediction that takes longer
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def watch(pid: int, link: Link) -> Callable[[], None]:
+    """Close the connection soon after the process has died, even if a child that it forked keeps the socket open."""
+    if not hasattr(os, "pidfd_open"):
+        return lambda: None
+    loop = asyncio.get_running_loop()
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:  # an old kernel: the closed socket is sign enough in nearly every case
+        return lambda: None
+
+    def died() -> None:
+        loop.remove_reader(pidfd)
+        loop.call_later(0.1, link.close)
+
+    loop.add_reader(pidfd, died)
+
+    def stop() -> None:
+        loop.remove_reader(pidfd)
+        with contextlib.suppress(OSError):
+            os.close(pidfd)
+
+    return stop

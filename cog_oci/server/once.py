@@ -1,0 +1,26 @@
+"""One prediction without HTTP, for `cog-oci run`: the request on standard input, what happens on standard output.
+
+Little is imported before the worker is on its way: what comes of it is told by conversation.py.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cog_oci.server.process import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Predict, or train where the argument is `trainings`, once; whatever comes of it is told."""
+    train = "trainings" in arguments
+    process = spawn(os.environ["COG_TRAIN_TYPE_STUB" if train else "COG_PREDICT_TYPE_STUB"], os.environ, train=train)
+    from cog_oci.server.conversation import converse  # noqa: PLC0415 - the worker gets ahead meanwhile
+
+    converse(process)
+    os._exit(0)  # all has been told and nothing is open: whoever waits for the end need not wait for Python to tidy up

@@ -1,0 +1,80 @@
+"""One prediction without HTTP: what is told of it, in the API's events, with real workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cog_oci.cli._events import events_of
+from tests.server.live import MODELS, ROOT
+
+pytestmark = pytest.mark.live
+
+LAUNCH = "import sys; sys.path.insert(0, sys.argv[1]); from cog_oci.server.once import main; main(sys.argv[2:])"
+
+
+def told(model: str, kind: str = "predictions", reference: str = "", **given):
+    """The events of one request to this model of the tests."""
+    variable = "COG_TRAIN_TYPE_STUB" if kind == "trainings" else "COG_PREDICT_TYPE_STUB"
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCH, str(ROOT), kind],
+        input=json.dumps({"input": given}).encode() + b"\n",
+        capture_output=True,
+        cwd=MODELS / model,
+        env={**os.environ, variable: reference or "run.py:Runner"},
+        timeout=60,
+        check=True,
+    )
+    return list(events_of(done.stdout.splitlines(keepends=True)))
+
+
+def test_everything_is_told_in_its_order():
+    events = told("streaming", n=2, delay=0)
+
+    assert [name for name, _ in events] == ["ready", "log", "output", "log", "output", "completed"]
+    assert [data["chunk"] for name, data in events if name == "output"] == ["c0 ", "c1 "]
+    answer = events[-1][1]
+    assert answer["output"] == ["c0 ", "c1 "]
+    assert answer["status"] == "succeeded"
+    assert answer["logs"] == "tick 0\ntick 1\n"
+    assert answer["metrics"]["tokens"] == 2
+
+
+def test_what_setup_prints_is_told_before_it_is_ready():
+    events = told("noisy_setup")
+
+    before = "".join(data["data"] for name, data in events[: events.index(("ready", {}))])
+    assert "while imported" in before
+    assert "ünï 🎈" in before
+
+
+def test_a_setup_that_fails_is_told_with_its_reason():
+    events = told("setup_fails")
+
+    name, data = events[-1]
+    assert name == "failed"
+    assert data["error"].endswith("RuntimeError: no gpu")
+    assert "Traceback" in data["traceback"]
+
+
+def test_a_worker_that_dies_in_setup_is_told_with_its_last_words():
+    name, data = told("setup_dies")[-1]
+
+    assert (name, data["error"]) == ("failed", "Worker crashed: exit status 5")
+
+
+def test_a_worker_that_dies_while_it_predicts_is_a_failed_prediction():
+    name, answer = told("crew", die=True)[-1]
+
+    assert (name, answer["status"], answer["error"]) == ("completed", "failed", "Worker crashed: exit status 3")
+
+
+def test_a_training_is_told_as_a_prediction_is():
+    name, answer = told("trainer", "trainings", "run.py:train", n=3)[-1]
+
+    assert (name, answer["status"]) == ("completed", "succeeded")
+    assert answer["output"]["weights"].startswith("data:")
