@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ from cog_oci.difference import (
 )
 from cog_oci.errors import CogError
 from cog_oci.layers._tar import Entry
-from cog_oci.lock import Deb, Interpreter, Lock, PlatformLock, RecordedLayer, Rendering, Wheel
+from cog_oci.lock import Deb, Interpreter, Lock, PlatformLock, RecordedLayer, Rendering, Requires, Wheel
 from cog_oci.oci import Attachment, MediaType, sha256
 from cog_oci.transports import archive
 from cog_oci.transports.archive import Archive
@@ -182,6 +183,23 @@ def test_everything_else_that_a_lock_says_is_compared():
     )
 
 
+def test_what_a_gpu_image_requires_is_told_value_by_value():
+    def requiring(cuda: str, driver: str) -> Lock:
+        needs = Requires(cuda=cuda, driver=driver, driver_for_ptx="570.26", capabilities=("8.0", "9.0"))
+        one = lock()
+        return replace(one, platforms={name: replace(parts, requires=needs) for name, parts in one.platforms.items()})
+
+    found = compare_locks(requiring("12.8", "525"), requiring("13.0", "580")).platforms["linux/amd64"]
+
+    assert found.settings == (
+        ValueChange("requires.cuda", "12.8", "13.0"),
+        ValueChange("requires.driver", "525", "580"),
+    )
+    added = compare_locks(lock(), requiring("12.8", "525")).platforms["linux/amd64"].settings
+    assert ValueChange("requires.driver", None, "525") in added
+    assert ValueChange("requires.capabilities", None, '["8.0","9.0"]') in added
+
+
 def test_the_record_of_layers_is_told_of_only_when_one_recipe_made_two():
     def recorded(recipe: str, diff: str) -> RecordedLayer:
         blobs = {"gzip": Rendering(made_by="x", digest=sha256(b"blob"), size=1)}
@@ -198,7 +216,7 @@ def test_the_record_of_layers_is_told_of_only_when_one_recipe_made_two():
 
 def test_platforms_that_only_one_lock_has_are_named():
     one = lock()
-    both = one.model_copy(update={"platforms": {**one.platforms, "linux/arm64": one.platforms["linux/amd64"]}})
+    both = replace(one, platforms={**one.platforms, "linux/arm64": one.platforms["linux/amd64"]})
 
     assert compare_locks(one, both).added == ("linux/arm64",)
     assert compare_locks(both, one).removed == ("linux/arm64",)
@@ -469,6 +487,9 @@ class Guarded:
 
     def find(self, digest):
         return None
+
+    def attached(self, image, artifact_type):
+        return []
 
     def blob(self, descriptor):
         raise AssertionError("a layer was read")

@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import zlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def one_bench(sample, monkeypatch):
     """What was made again once is not made a third time, so that hundreds of images can be looked at."""
     from contextlib import nullcontext
 
-    with open_bench(sample.shop, "2026-01-01T00:00:00Z") as bench:
+    with open_bench(sample.shop, [datetime(2026, 1, 1, tzinfo=UTC)]) as bench:
         monkeypatch.setattr(_verify, "open_bench", lambda *_: nullcontext(bench))
         yield bench
 
@@ -216,7 +217,7 @@ def test_each_mutation_of_a_blob_is_named_with_layer_and_path(tmp_path, monkeypa
     sample = sample_in(tmp_path, compression)
     chosen = random.Random(7)
     plains = [sample.plain(number) for number in range(len(sample.image.layers))]
-    with open_bench(sample.shop, "2026-01-01T00:00:00Z") as bench:
+    with open_bench(sample.shop, [datetime(2026, 1, 1, tzinfo=UTC)]) as bench:
         monkeypatch.setattr(_verify, "open_bench", lambda *_: nullcontext(bench))
         for _ in range(30):
             number = chosen.randrange(len(sample.image.layers))
@@ -380,7 +381,7 @@ def test_a_project_with_another_lock_does_not_fit(tmp_path, sample):
     folder = tmp_path / "project"
     shutil.copytree(sample.project.folder, folder)
     other = Project.find(folder)
-    Lock.read(other.lock_path).model_copy(update={"as_of": "2025-01-01T00:00:00Z"}).write(other.lock_path)
+    replace(Lock.read(other.lock_path), as_of="2025-01-01T00:00:00Z").write(other.lock_path)
 
     with pytest.raises(CogError, match="not the lock that the image was made from"):
         fitting(other, sample.image.stored())

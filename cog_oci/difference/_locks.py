@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from cog_oci.difference._packages import Installed, compare_packages
 from cog_oci.difference._values import compare_values
@@ -80,15 +80,17 @@ def _compare(before: PlatformLock, after: PlatformLock) -> PlatformDifference:
 
 def installed(parts: PlatformLock) -> Iterator[Installed]:
     """Every package that is locked; sizes are those of the files to download."""
-    for kind, artifacts in (("python", parts.wheels), ("debian", parts.debs), ("server", parts.server)):
+    archive = parts.interpreter.archive
+    kinds = (("python", parts.wheels), ("debian", parts.debs), ("server", parts.server))
+    for kind, artifacts in (*kinds, ("interpreter", (archive,) if archive else ())):
         for one in artifacts:
             yield Installed(kind, one.name, one.version, one.size, one.sha256)
 
 
 def _settings(parts: PlatformLock, other: PlatformLock) -> dict[str, str]:
     """Everything that is one value, by name; of packages and layers, what only matters if both locks have them."""
-    document = parts.model_dump(mode="json")
-    found = {f"interpreter.{name}": str(value) for name, value in document["interpreter"].items()}
+    python = replace(parts.interpreter, archive=None)  # which is told as a package
+    found = {f"interpreter.{name}": str(value) for name, value in asdict(python).items() if value is not None}
     for archive in parts.archives:
         found[f"archives.{archive.name}.{archive.suite}"] = f"{archive.date}, InRelease {archive.inrelease}"
     others = {deb.name for deb in other.debs}
@@ -98,5 +100,20 @@ def _settings(parts: PlatformLock, other: PlatformLock) -> dict[str, str]:
     for layer in parts.layers:
         if recorded.get(layer.recipe, layer.diff_id) != layer.diff_id:
             found[f"layers.{layer.name}"] = layer.diff_id
-    rest = document.keys() - {"inputs", "interpreter", "archives", "debs", "wheels", "server", "layers"}
-    return found | {name: canonical_json(document[name]).decode() for name in rest}
+    if parts.requires is not None:
+        needs = {
+            name: canonical_json(value).decode().strip('"') for name, value in asdict(parts.requires).items() if value
+        }
+        found |= {f"requires.{name}": value for name, value in needs.items()}
+    if parts.base_image is not None:
+        found["base_image"] = f"{parts.base_image.reference}@{parts.base_image.manifest}"
+    told = {"inputs", "interpreter", "archives", "debs", "wheels", "server", "layers", "requires", "base_image"}
+    rest = [field.name for field in fields(parts) if field.name not in told]
+    return found | {name: canonical_json(_plain(getattr(parts, name))).decode() for name in rest}
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON has them."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

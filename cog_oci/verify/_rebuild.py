@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,12 @@ from cog_oci.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
-    from cog_oci.build import Workshop
     from cog_oci.layers import Compression, Layer
     from cog_oci.lock import Artifact
     from cog_oci.oci import LayerBlob
+    from cog_oci.workshop import Workshop
 
 __all__ = ["Bench", "open_bench"]
 
@@ -28,8 +28,8 @@ __all__ = ["Bench", "open_bench"]
 class Bench:
     """A store of its own; artifacts come from the machine's store, or are fetched, and are hashed on their way."""
 
-    def __init__(self, shop: Workshop, store: Store, as_of: str) -> None:
-        self._shop, self.store, self._as_of = shop, store, datetime.fromisoformat(as_of)
+    def __init__(self, shop: Workshop, store: Store, moments: Sequence[datetime]) -> None:
+        self._shop, self.store, self._moments = shop, store, moments
 
     def make(self, layer: Layer, compression: Compression) -> LayerBlob:
         """The layer, from its artifacts alone. Raises what fetching and making raise."""
@@ -39,11 +39,15 @@ class Bench:
     def _gather(self, artifacts: Sequence[Artifact]) -> None:
         missing = [one for one in artifacts if not self.store.has(one.digest, one.size) and not self._taken(one)]
         if missing:
-            from cog_oci.fetch import Fetcher  # noqa: PLC0415 - what the machine has is not fetched
+            from cog_oci.base_image.bring import bring  # noqa: PLC0415 - what the machine has is not fetched
+            from cog_oci.fetch import Fetcher  # noqa: PLC0415 - likewise
             from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
 
+            missing = bring(missing, self.store, self._shop.progress, offline=self._shop.offline)
             fetcher = Fetcher(self.store, self._shop.progress)
-            fetcher.artifacts({one.sha256: one for one in missing}.values(), Origins(fetcher, self._as_of).locate)
+            as_of, *earlier = self._moments
+            origins = Origins(fetcher, as_of, earlier=earlier)
+            fetcher.artifacts({one.sha256: one for one in missing}.values(), origins.locate)
 
     def _taken(self, artifact: Artifact) -> bool:
         """Link or copy it from the machine's store; False when that does not have it, or not any more as it was."""
@@ -63,8 +67,8 @@ class Bench:
 
 
 @contextmanager
-def open_bench(shop: Workshop, as_of: str) -> Iterator[Bench]:
-    """A bench that is cleared away at the end."""
+def open_bench(shop: Workshop, moments: Sequence[datetime]) -> Iterator[Bench]:
+    """A bench that is cleared away at the end; `moments` are the times at which the archives had its packages."""
     shop.store.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="verify-", dir=shop.store.root) as folder:
-        yield Bench(shop, Store(Path(folder)), as_of)
+        yield Bench(shop, Store(Path(folder)), moments)

@@ -15,20 +15,23 @@ from cog_oci.errors import CogError
 from cog_oci.image_config import LOCK_LABEL
 from cog_oci.lock import Lock
 from cog_oci.oci import Image, ImageConfig, LayerBlob, parse_digest, sha256
-from cog_oci.plan import DEFAULTS, make_plan
+from cog_oci.options import DEFAULTS
+from cog_oci.plan import make_plan
 from cog_oci.verify._rebuild import open_bench
 from cog_oci.verify._report import Report, Verdict, first
 from cog_oci.verify._stored import Damage, locate, opened_plain, plain_diff_id, verify_bytes
 
 if TYPE_CHECKING:
-    from cog_oci.build import Workshop
     from cog_oci.config import Project
     from cog_oci.layers import Compression, Layer
+    from cog_oci.lock import PlatformLock
     from cog_oci.oci import StoredImage, StoredLayer
-    from cog_oci.plan import Options, Plan
+    from cog_oci.options import Options
+    from cog_oci.plan import Plan
     from cog_oci.transports.sources import Source
     from cog_oci.verify._rebuild import Bench
     from cog_oci.verify._report import Outcome
+    from cog_oci.workshop import Workshop
 
 __all__ = ["fitting", "verify"]
 
@@ -114,16 +117,27 @@ class _Verification:
         if len(kept) < len(layers) or (self._plan and len(kept) > len(layers)):
             self._problems.append(f"the image has {len(kept)} layers, and {len(layers)} are made of its lock")
         made: list[tuple[Verdict, LayerBlob]] = []
-        with open_bench(self._shop, locked.as_of) as bench:
+        with open_bench(self._shop, locked.moments(self._image.platform)) as bench:
             for number, stored in enumerate(kept):
-                made.append(self._one(stored, layers[number] if number < len(layers) else None, bench))
+                layer = layers[number] if number < len(layers) else None
+                made.append(self._one(stored, layer, locked.platform(self._image.platform), bench))
         self._configuration([blob for _, blob in made])
         return [verdict for verdict, _ in made]
 
-    def _one(self, stored: StoredLayer, layer: Layer | None, bench: Bench) -> tuple[Verdict, LayerBlob]:
+    def _one(
+        self, stored: StoredLayer, layer: Layer | None, parts: PlatformLock, bench: Bench
+    ) -> tuple[Verdict, LayerBlob]:
         """The verdict on one layer, and the layer as it should be, as far as that is known."""
         if layer is None:
             return self._alone(stored, self._why), LayerBlob(stored.name, stored.diff_id, stored.descriptor, 0)
+        if parts.steps:
+            from cog_oci.verify._steps import prepared  # noqa: PLC0415 - few images have steps
+
+            compression = _image_compression(self._image)
+            ready = prepared(layer, self._image.platform, parts, self._shop.progress, compression)
+            if isinstance(ready, str):
+                return self._alone(stored, ready), LayerBlob(layer.name, stored.diff_id, stored.descriptor, 0)
+            layer = ready
         try:
             made = bench.make(layer, _compression(stored))
         except CannotCompileError as error:
