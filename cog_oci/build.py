@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cog_oci.bytecode import cannot_compile
 from cog_oci.errors import CogError
 from cog_oci.layers import realise, remembered
-from cog_oci.layers.bytecode import BytecodeLayer
-from cog_oci.layers.debs import check_scripts
 from cog_oci.lock import Lock, PlatformLock
-from cog_oci.plan import DEFAULTS, Options, artifact_layers, base_of, make_plan, read_model
-from cog_oci.progress import SILENT
+from cog_oci.making import Making, Receiver, fetch
+from cog_oci.model import read_model
+from cog_oci.options import DEFAULTS, Options
+from cog_oci.plan import artifact_layers, make_plan
 from cog_oci.recorded import Records
+from cog_oci.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from cog_oci.config import Project
-    from cog_oci.layers import Compression, Layer
-    from cog_oci.lock import RecordedLayer, Wheel
-    from cog_oci.oci import Attachment, Image, LayerBlob, Platform
-    from cog_oci.progress import Progress
-    from cog_oci.store import Store
+    from cog_oci.layers import Layer
+    from cog_oci.lock import RecordedLayer
+    from cog_oci.oci import Attachment, Image, Platform
+    from cog_oci.upkeep.upgrade import Upgrade
 
 __all__ = [
     "Built",
     "Options",
+    "Receiver",
     "Workshop",
     "artifact_layers",
     "build",
+    "fetch",
     "identify",
     "lock",
     "read_interface",
 ]
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What every step works with: the store, and who is watching."""
-
-    store: Store
-    progress: Progress = SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,50 +50,67 @@ class Built:
     layers: tuple[RecordedLayer, ...]
 
 
-def lock(
+def lock(  # noqa: PLR0913 - one argument an option of the command
     project: Project,
     platforms: Sequence[Platform],
     as_of: datetime,
     shop: Workshop,
     *,
     before: Lock | None = None,
+    upgrade: Upgrade | None = None,
     bytecode: bool | None = None,
     schema: Path | None = None,
 ) -> Lock:
     """Resolve everything that the project's image contains, with nothing newer than `as_of`.
 
-    What the lock `before` knows of layers is kept: a layer that is made again from the same parts must be the same.
-    `bytecode` says whether images hold compiled Python; None: those for which this host can make it. A model that
-    cannot be served is known before anything is resolved; `schema` is as in Options.
+    What is locked in `before` is kept as long as it fits and `upgrade` does not say that it may move; so is what it
+    knows of layers: a layer that is made again from the same parts must be the same. `bytecode` says whether images
+    hold compiled Python; None: as before, else those for which this host can make it. A model that cannot be served is
+    known before anything is resolved; `schema` is as in Options.
     """
+    from cog_oci.upkeep.effects import check_effects  # noqa: PLC0415 - an image from a lock resolves nothing
+    from cog_oci.upkeep.renew import Renewal, own_first  # noqa: PLC0415 - likewise
+    from cog_oci.upkeep.upgrade import KEEP  # noqa: PLC0415 - likewise
+
     read_model(project, schema)
-    locked = Lock(
-        as_of=as_of.isoformat().replace("+00:00", "Z"),
-        platforms={
-            str(platform): _lock_platform(project, platform, as_of, shop).model_copy(
-                update={"bytecode": _wants_bytecode(platform, shop) if bytecode is None else bytecode}
-            )
-            for platform in platforms
-        },
-    )
     known = before.platforms if before else {}
-    return locked.recording({name: known[name].layers for name in locked.platforms if name in known})
+    renewal = Renewal(project, as_of, shop.store, shop.progress, upgrade or KEEP)
+    renewal.upgrade.check(known.values())
+    made: dict[str, PlatformLock] = {}
+    for platform in own_first(platforms):
+        parts = renewal.platform(platform, old := known.get(str(platform)))
+        wanted = bytecode if bytecode is not None or old else _wants_bytecode(platform, shop)
+        made[str(platform)] = replace(
+            parts,
+            bytecode=parts.bytecode if wanted is None else wanted,
+            layers=old.layers if old else (),
+        )
+    # Only now: a CUDA brings packages last, and a platform may have others than the next.
+    check_effects(project, (deb for parts in made.values() for deb in parts.debs))
+    return Lock(as_of=as_of.isoformat().replace("+00:00", "Z"), platforms=made)
 
 
-def build(project: Project, platform: Platform, locked: Lock, shop: Workshop, options: Options = DEFAULTS) -> Built:
+def build(
+    project: Project,
+    platform: Platform,
+    locked: Lock,
+    shop: Workshop,
+    options: Options = DEFAULTS,
+    receiver: Receiver | None = None,
+) -> Built:
     """The project's image: what the lock names, made into layers that are all in the store when this returns.
+
+    A `receiver` gets each layer as soon as it is there, while others are made; one that the receiver has already, or
+    the cache has, is left where it is.
 
     Raises StaleLockError when the lock was made from other inputs, and NotReproducedError when a layer is not what the
     lock recorded.
     """
-    plan = make_plan(project, platform, locked, options, shop.store)
-    blobs = _realise_all(plan.layers, datetime.fromisoformat(locked.as_of), shop, options.compression)
-    records = Records(plan.parts.layers)
-    made = list(zip(plan.layers, blobs, strict=True))[: plan.artifacts]
-    for layer, blob in made:
-        records.check(layer, blob, shop.store)
-    recorded = tuple(records.having(layer, blob, options.compression) for layer, blob in made)
-    return Built(*plan.image(blobs), recorded)
+    early = partial(_send_known, shop, options, receiver)
+    plan = make_plan(project, platform, locked, options, shop.store, early)
+    making = Making(project, plan, locked, shop, options, receiver)
+    blobs = making.blobs()
+    return Built(*plan.image(blobs), making.recorded(blobs))
 
 
 def identify(project: Project, platform: Platform, locked: Lock, shop: Workshop, options: Options = DEFAULTS) -> Image:
@@ -124,6 +134,19 @@ def identify(project: Project, platform: Platform, locked: Lock, shop: Workshop,
     return plan.image(blobs)[0]
 
 
+def _send_known(
+    shop: Workshop, options: Options, receiver: Receiver | None, parts: PlatformLock, layers: Sequence[Layer]
+) -> None:
+    """What is there and right is on its way while the code is looked at; the largest first."""
+    if receiver is None or (shop.allowance is not None and shop.allowance.accept):
+        return  # with the latter, steps are run before it shows what the layers are
+    records = Records(parts.layers)
+    known = [(layer, remembered(layer, shop.store, options.compression)) for layer in layers]
+    right = [blob for layer, blob in known if blob and records.diff_id(layer) in {None, blob.diff_id}]
+    for blob in sorted(right, key=lambda blob: -blob.descriptor.size):
+        receiver.take(blob)
+
+
 def read_interface(project: Project, given: Path | None = None) -> dict[str, Any]:
     """The model's inputs, by name, as the schema has them; read from the source, so that nothing has to be built."""
     schema = read_model(project, given)
@@ -132,69 +155,9 @@ def read_interface(project: Project, given: Path | None = None) -> dict[str, Any
     return dict(schema.document["components"]["schemas"]["Input"].get("properties", {}))
 
 
-def _lock_platform(project: Project, platform: Platform, as_of: datetime, shop: Workshop) -> PlatformLock:
-    from cog_oci.fetch import Fetcher  # noqa: PLC0415 - an image from a lock resolves nothing
-    from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
-    from cog_oci.resolver import debian, python  # noqa: PLC0415 - likewise
-
-    base = base_of(project, platform)
-    inputs = {**project.lock_inputs(), **base.lock_inputs()}
-    fetcher = Fetcher(shop.store, shop.progress)
-    origins = Origins(fetcher, as_of)
-    settings = project.config.build
-    wheels: list[Wheel] = []
-    if wanted := project.requirements() or settings.python_packages:
-        major, minor = base.python_version.split(".")
-        target = python.Target((int(major), int(minor)), platform.architecture, base.glibc)
-        with project.blaming("python_packages"):
-            wheels = python.resolve(
-                wanted, target, as_of, name=settings.python_requirements or "cog.yaml", progress=shop.progress
-            )
-    shop.progress.say("resolving Debian packages")
-    resolver = debian.DebianResolver(
-        fetcher, shop.store, debian.suites(base.suite), platform.architecture, origins.archive, as_of
-    )
-    with project.blaming("system_packages"):
-        resolution = resolver.resolve(base.packages, settings.system_packages, preferred=base.pinned_debs)
-        # The scripts of a package decide whether it can be in an image at all: better known now than at the build.
-        fetcher.artifacts(resolution.debs, origins.locate)
-        check_scripts(resolution.debs, shop.store)
-    return PlatformLock(
-        inputs=inputs,
-        interpreter=base.interpreter,
-        archives=resolution.archives,
-        debs=resolution.debs,
-        wheels=tuple(wheels),
-        server=base.server_wheels,
-    )
-
-
 def _wants_bytecode(platform: Platform, shop: Workshop) -> bool:
+    from cog_oci.bytecode import cannot_compile  # noqa: PLC0415 - an image from a lock resolves nothing
+
     if reason := cannot_compile(platform):
         shop.progress.say(f"images for {platform} will compile their Python at every start: {reason}")
     return reason is None
-
-
-def _realise_all(layers: Sequence[Layer], as_of: datetime, shop: Workshop, compression: Compression) -> list[LayerBlob]:
-    """Every layer as a blob; artifacts are fetched only for the layers that have to be made."""
-    made = [remembered(layer, shop.store, compression) for layer in layers]
-    missing = [layer for layer, blob in zip(layers, made, strict=True) if blob is None]
-    wanted = {artifact.sha256: artifact for layer in missing for artifact in layer.artifacts}
-    for layer in missing:
-        if isinstance(layer, BytecodeLayer):
-            layer.compiler.check()  # before anything is fetched
-    if wanted:
-        from cog_oci.fetch import Fetcher  # noqa: PLC0415 - an unchanged build fetches nothing
-        from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
-
-        fetcher = Fetcher(shop.store, shop.progress)
-        fetcher.artifacts(wanted.values(), Origins(fetcher, as_of).locate)
-    with ThreadPoolExecutor(2, thread_name_prefix="layer") as pool:
-        # Bytecode last: it waits for the base.
-        order = sorted(range(len(layers)), key=lambda number: isinstance(layers[number], BytecodeLayer))
-        jobs = {n: pool.submit(realise, layers[n], shop.store, shop.progress, compression) for n in order}
-        try:
-            return [jobs[number].result() for number in range(len(layers))]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

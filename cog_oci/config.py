@@ -1,204 +1,91 @@
-"""cog.yaml: read with the positions of everything, checked whole, every mistake reported with file, line and column."""
+"""cog.yaml as values, and the folder that it is in."""
 
 from __future__ import annotations
 
-import difflib
+import hashlib
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
-
+from cog_oci import shipped
+from cog_oci.apt import AptArchive, Archives
+from cog_oci.build_steps import SecretMount, Step, python_tools, system_tools
 from cog_oci.errors import CogError, RequestError, SourceError
+from cog_oci.memory import Question
 from cog_oci.oci import canonical_json, sha256
-from cog_oci.yaml_source import YamlSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from pydantic import SerializerFunctionWrapHandler
-    from pydantic_core import ErrorDetails
 
     from cog_oci.errors import Problem
+    from cog_oci.indexes import Indexes
+    from cog_oci.memory import Memory
+    from cog_oci.yaml_source import YamlSource
 
-__all__ = ["Build", "Config", "Image", "Project"]
+__all__ = ["Build", "Config", "Project"]
 
-PYTHON_VERSIONS = ("3.11", "3.13")
-"""The interpreters that Debian's stable suites bring (design §4)."""
-
-_LATER = frozenset(
-    {
-        ("build", "run"),
-        ("build", "pre_install"),
-        ("build", "cuda"),
-        ("build", "cudnn"),
-        ("build", "sdk_version"),
-        ("build", "base_image"),
-        ("build", "apt"),
-        ("build", "system_effects"),
-        ("train",),
-        ("weights",),
-        ("model",),
-    }
+_RULES = (
+    "config.py",
+    "cog_yaml.py",
+    "cog_yaml_cache.py",
+    "cog_yaml_debian.py",
+    "cog_yaml_plain.py",
+    "cog_yaml_steps.py",
+    "apt.py",
+    "build_steps.py",
+    "yaml_source.py",
 )
-"""Keys that Cog or the design knows and that this version cannot honour: refused by name, never ignored."""
-
-_AS_TYPED = frozenset({("build", "python_version"), ("build", "cuda"), ("build", "cudnn"), ("build", "sdk_version")})
-"""Scalars that YAML would take for numbers: 3.10 is not 3.1."""
-
-_DENIED_VARIABLES = re.compile(
-    r"PATH|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|PYTHONUNBUFFERED|LIBRARY_PATH|HF_ENDPOINT|HF_HUB_ENABLE_HF_TRANSFER"
-    r"|(R8|REPLICATE|CUDA|NVIDIA|NV|PGET|KUBERNETES|COG_OCI)_.*"
-)
-"""Cog's list, in Cog's letter case, and the names that this tool keeps for itself."""
+"""What decides the values of a file besides its bytes."""
 
 
-def _reference(text: str) -> str:
-    if not re.fullmatch(r"[^:]+\.py(:[A-Za-z_]\w*)?", text):
-        raise ValueError("must be in the form 'run.py:Runner'")
-    return text
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What the image is made of: the part of cog.yaml that the lock depends on.
 
+    `gpu` is whether the model needs one, `cuda` (X.Y or X.Y.Z) and `cudnn` what it needs there, as far as it is said.
+    `recommending` are the names of system packages that come with what they recommend. `steps` are the commands of
+    `pre_install` and `run`, in that order. `python_version` is empty where a `base_image` decides it. `system_effects`
+    says of Debian packages, by name, what is to happen with their scripts.
+    """
 
-def _python_version(text: str) -> str:
-    match = re.fullmatch(r"(\d+)\.(\d+)(\.\d+)?", text)
-    if not match:
-        raise ValueError(f"{text!r} must include major and minor version (e.g., '3.13')")
-    if (int(match[1]), int(match[2])) < (3, 10):
-        raise ValueError(f"{text} is too old: the minimum supported Python version is 3.10")
-    if text not in PYTHON_VERSIONS:
-        raise ValueError(f"{text} is not supported yet; use {' or '.join(PYTHON_VERSIONS)}")
-    return text
-
-
-def _package(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", text):
-        raise ValueError(f"{text!r} is not the name of a Debian package (name, or name=version)")
-    return text
-
-
-def _variable(text: str) -> str:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ValueError(f"{text!r} must be in the form NAME=VALUE")
-    if not re.fullmatch(r"[^\s\x00-\x1f\x7f]+", name):
-        raise ValueError(f"{name!r} cannot be the name of a variable: it has a blank or a control character in it")
-    if "\0" in value:
-        raise ValueError(f"the value of {name} has a NUL in it, which no environment can hold")
-    if _DENIED_VARIABLES.fullmatch(name):
-        raise ValueError(f"{name} belongs to the image and cannot be set here")
-    return text
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Build(_Section):
-    """What the image is made of: the part of cog.yaml that the lock depends on."""
-
+    python_version: str
+    python_requirements: str | None
+    python_packages: tuple[str, ...]
+    system_packages: tuple[str, ...]
+    recommending: tuple[str, ...] = ()
+    base_image: str | None = None
+    apt: tuple[AptArchive, ...] = ()
+    steps: tuple[Step, ...] = ()
     gpu: bool = False
-    python_version: Annotated[str, AfterValidator(_python_version)] = "3.13"
-    python_requirements: str | None = None
-    python_packages: list[str] = []
-    system_packages: list[Annotated[str, AfterValidator(_package)]] = []
-
-    @field_validator("gpu")
-    @classmethod
-    def _no_gpu_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("CUDA images are not supported yet; leave it out to build for the CPU")
-        return value
-
-    @model_validator(mode="after")
-    def _one_list(self) -> Build:
-        if self.python_packages and self.python_requirements:
-            raise ValueError("only one of python_packages or python_requirements can be set, not both")
-        return self
+    cuda: str | None = None
+    cudnn: str | None = None
+    system_effects: Mapping[str, Literal["skip", "run"]] = field(default_factory=dict)
 
 
-class Image(_Section):
-    """What the image is called, and how its layers travel; in Cog's form `image:` is the name alone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What cog.yaml says, or does not say.
 
-    name: str | None = None
-    compression: Literal["gzip", "zstd", "none"] = "gzip"
+    `reference` is what to serve, as `run.py:Runner`, and `training` what trains it; `concurrency` how many predictions
+    run at once; `compression` how layers travel when the command line does not say; `variables` is `environment:` by
+    name, values as they are written; `said` is the file without what is said by default, as Cog's label has it;
+    `indexes` are addresses of package indexes by name, the preferred one first; `cache` says where layers are kept
+    (`ref`, `push`).
+    """
 
-    @model_validator(mode="before")
-    @classmethod
-    def _name_alone(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"name": value}
-        if not isinstance(value, dict | Image):
-            raise ValueError("must be a name, or a mapping of name and compression")  # noqa: TRY004 - pydantic's way
-        return value
-
-
-class Concurrency(_Section):
-    """How many predictions run at once; more than one needs an async model."""
-
-    max: Annotated[int, Field(ge=1)]
-
-
-class Config(_Section):
-    """cog.yaml as values."""
-
-    build: Build = Build()
-    image: Image = Image()
-    run: Annotated[str, AfterValidator(_reference)] | None = None
-    predict: Annotated[str, AfterValidator(_reference)] | None = None
-    environment: list[Annotated[str, AfterValidator(_variable)]] = []
-    concurrency: Concurrency | None = None
-
-    @model_validator(mode="after")
-    def _one_model(self) -> Config:
-        if self.run and self.predict:
-            raise ValueError("only one of run or predict can be set")
-        return self
-
-    @field_validator("environment")
-    @classmethod
-    def _each_once(cls, environment: list[str]) -> list[str]:
-        names = [variable.partition("=")[0] for variable in environment]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{twice[0]} is set twice")
-        return environment
-
-    @model_serializer(mode="wrap")
-    def _as_cog_has_it(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """`image` is the name: readers of Cog's label expect it, and how layers travel is no part of what an image is.
-
-        An image is the same image in every compression, so its configuration must not say which it was (design §1.2).
-        """
-        values: dict[str, Any] = dump(self)
-        if values.pop("image", None) and self.image.name is not None:
-            values["image"] = self.image.name
-        return values
-
-    @property
-    def compression(self) -> Literal["gzip", "zstd", "none"]:
-        """How the layers travel when the command line does not say."""
-        return self.image.compression
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """`environment:` by name. Values are taken as they are written: nothing in them is unquoted or expanded."""
-        return {name: value for name, _, value in (variable.partition("=") for variable in self.environment)}
-
-    @property
-    def reference(self) -> str | None:
-        """What to serve, as `run.py:Runner`."""
-        return self.run or self.predict
+    build: Build
+    image_name: str | None
+    compression: Literal["gzip", "zstd", "none"]
+    reference: str | None
+    training: str | None
+    variables: Mapping[str, str]
+    concurrency: int | None
+    said: Mapping[str, Any]
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    cache: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -210,15 +97,15 @@ class Project:
     config: Config
 
     @classmethod
-    def find(cls, start: Path, name: str = "cog.yaml") -> Project:
-        """The nearest file of this name in `start` or above, read and checked.
+    def find(cls, start: Path, name: str = "cog.yaml", memory: Memory | None = None) -> Project:
+        """The nearest file of this name in `start` or above, read and checked; with a memory, once.
 
         Raises CogError when there is none, SourceError with every mistake in it.
         """
         start = start.absolute()
         for folder in (start, *start.parents):
             if (file := folder / name).is_file():
-                return cls(file.parent, file, read(file))
+                return cls(file.parent, file, _read(file, memory))
         raise CogError(
             f"{name} not found in {start} (or in any parent directories)", hint="write one, or name it with --file"
         )
@@ -231,8 +118,8 @@ class Project:
     @property
     def image_name(self) -> str:
         """`image:` of cog.yaml, else Cog's rule: `cog-` and the folder's name, at most 30 characters."""
-        if self.config.image.name:
-            return self.config.image.name
+        if self.config.image_name:
+            return self.config.image_name
         name = re.sub(r"[^a-z0-9]+", "-", self.folder.name.lower()).strip("-")
         return f"cog-{name or 'model'}"[:30].rstrip("-")
 
@@ -244,69 +131,216 @@ class Project:
         path = self.folder / named
         if not path.is_file():
             message = f"build.python_requirements: {named} does not exist in {self.folder}"
-            raise SourceError([YamlSource(self.file).problem(("build", "python_requirements"), message)])
+            raise SourceError([self._source.problem(("build", "python_requirements"), message)])
         return path
 
+    def indexes(self) -> Indexes:
+        """The package indexes that have names: those of cog.yaml, and those of the requirements file."""
+        from cog_oci.indexes import Indexes, bare  # noqa: PLC0415 - only what is resolved or fetched needs them
+        from cog_oci.requirement_lines import read_requirement_lines  # noqa: PLC0415 - likewise
+
+        file = self.requirements()
+        if file is None:
+            return Indexes(self.config.indexes)
+        said = read_requirement_lines(file)
+        direct = {bare(text): text for text in said.addresses}
+        return Indexes(self.config.indexes, said.indexes, direct, trusted=said.options.trusted_hosts)
+
+    def archives(self) -> Archives:
+        """Where the Debian archives of others are that cog.yaml names."""
+        return Archives({one.name: one.url for one in self.config.build.apt if one.url})
+
+    def steps(self) -> tuple[Step, ...]:
+        """The commands that build the image, each with the variables that it sees."""
+        variables = tuple(f"{name}={value}" for name, value in self.config.variables.items())
+        return tuple(replace(step, variables=variables) for step in self.config.build.steps)
+
+    def problem(self, path: tuple[str | int, ...], message: str) -> Problem:
+        """Something wrong with the value of these keys in cog.yaml, with its place."""
+        return self._source.problem(path, message)
+
+    @property
+    def _source(self) -> YamlSource:
+        from cog_oci.yaml_source import YamlSource  # noqa: PLC0415 - only a problem needs its place
+
+        return YamlSource(self.file)
+
     @contextmanager
-    def blaming(self, key: Literal["python_packages", "system_packages"]) -> Iterator[None]:
-        """Inside, a RequestError for an item of this list of `build` becomes a SourceError that points at the item."""
+    def blaming(
+        self, key: Literal["base_image", "python_packages", "python_version", "system_packages"]
+    ) -> Iterator[None]:
+        """Inside, a RequestError for this value of `build`, or an item of it, becomes a SourceError with its place."""
         try:
             yield
         except RequestError as error:
-            for number, item in enumerate(getattr(self.config.build, key)):
+            value = getattr(self.config.build, key)
+            rows = (
+                [(("build", key), value)]
+                if isinstance(value, str)
+                else [(("build", key, number), item) for number, item in enumerate(value)]
+            )
+            for place, item in rows:
                 if error.asked in {item, item.partition("=")[0]}:
-                    problem = YamlSource(self.file).problem(("build", key, number), f"build.{key}: {error}")
+                    problem = self._source.problem(place, f"build.{key}: {error}")
                     raise SourceError([problem], hint=error.hint) from error
             raise
 
     def lock_inputs(self) -> dict[str, str]:
         """Everything here that decides the lock, by the name a message would use: short values, else their hash."""
         build = self.config.build
-        inputs = {"build.python_version": build.python_version}
+        inputs = {"build.python_version": build.python_version} if build.python_version else {}
+        if build.base_image:
+            inputs["build.base_image"] = build.base_image
         for name, values in (("system_packages", build.system_packages), ("python_packages", build.python_packages)):
             if values:
                 inputs[f"build.{name}"] = sha256(canonical_json(values))
+        inputs |= self.apt_inputs() | self._step_inputs() | self.gpu_inputs()
+        if build.system_effects:
+            inputs["build.system_effects"] = ", ".join(f"{n}: {how}" for n, how in sorted(build.system_effects.items()))
+        if self.config.indexes:
+            inputs["indexes"] = ", ".join(self.config.indexes)  # where they are is no input: a mirror serves the same
         if (requirements := self.requirements()) is not None:
             for path in _included(requirements):
                 inputs[os.path.relpath(path, self.folder)] = sha256(path.read_bytes())
+            inputs |= _local_packages(requirements, self.folder)
+            beside = requirements.with_name("pyproject.toml")
+            if requirements.name == "uv.lock" and beside.is_file():  # a uv.lock means nothing without it
+                inputs[os.path.relpath(beside, self.folder)] = sha256(beside.read_bytes())
+        return inputs
+
+    def gpu_inputs(self) -> dict[str, str]:
+        """What decides the CUDA of a lock, as in `lock_inputs`; nothing for a model without a GPU."""
+        build = self.config.build
+        if not build.gpu:
+            return {}
+        said = {"build.gpu": "true", "build.cuda": build.cuda, "build.cudnn": build.cudnn}
+        inputs = {name: value for name, value in said.items() if value}
+        return {**inputs, "the tool's CUDA index": sha256(shipped.cuda_index().read_bytes())}
+
+    def _step_inputs(self) -> dict[str, str]:
+        steps = self.steps()
+        inputs: dict[str, str] = {}
+        for phase in ("pre_install", "run"):
+            if rows := [asdict(step) for step in steps if step.phase == phase]:
+                inputs[f"build.{phase}"] = sha256(canonical_json(rows))
+        if tools := (*system_tools(steps), *python_tools(steps)):
+            inputs["what build.run calls for"] = ", ".join(tools)
+        return inputs
+
+    def apt_inputs(self) -> dict[str, str]:
+        """What decides the Debian packages of a lock beside their names, as in `lock_inputs`.
+
+        Raises SourceError for the file of a key that is not there.
+        """
+        build, inputs = self.config.build, {}
+        if build.recommending:
+            inputs["build.system_packages with recommends"] = ", ".join(sorted(build.recommending))
+        if build.apt:
+            inputs["build.apt"] = sha256(canonical_json([one.lock_input() for one in build.apt]))
+        for number, one in enumerate(build.apt):
+            if one.key_file is None:
+                continue
+            path = self.folder / one.key_file
+            if not path.is_file():
+                message = f"build.apt.{number}.key: {one.key_file} does not exist in {self.folder}"
+                raise SourceError([self._source.problem(("build", "apt", number, "key"), message)])
+            inputs[os.path.relpath(path, self.folder)] = sha256(path.read_bytes())
         return inputs
 
 
 def _included(requirements: Path, seen: frozenset[Path] = frozenset()) -> list[Path]:
     """The requirements file and those that it names with -r and -c, each once, in the order of reading."""
+    from cog_oci.requirement_lines import included  # noqa: PLC0415 - few projects have a requirements file
+
     found = [requirements]
-    for line in requirements.read_text(encoding="utf-8", errors="replace").splitlines():
-        if match := re.match(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]+(\S+)", line):
-            inner = (requirements.parent / match[1]).resolve()
+    for line in requirements.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        if named := included(line):
+            inner = (requirements.parent / named).resolve()
             if inner.is_file() and inner not in seen and inner != requirements.resolve():
                 found += _included(inner, seen | {requirements.resolve()})
     return list(dict.fromkeys(found))
 
 
-def read(file: Path) -> Config:
-    """Parse and check one file; SourceError holds every problem in it."""
-    source = YamlSource(file)
-    values = source.values(as_typed=_AS_TYPED, refused=_LATER)
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise SourceError([_problem(source, detail) for detail in error.errors()]) from None
+def _local_packages(requirements: Path, folder: Path) -> dict[str, str]:
+    """The wheels and source archives that a requirements file names by path, by their hash, and its folders of links.
+
+    Such a folder counts by the names and sizes of what is in it: the lock has the hashes of those that were chosen.
+    """
+    from cog_oci.requirement_lines import read_requirement_lines  # noqa: PLC0415 - few requirements files have any
+
+    said = read_requirement_lines(requirements)
+    inputs: dict[str, str] = {}
+    for path in said.paths:
+        if path.is_file():
+            with path.open("rb") as file:
+                inputs[os.path.relpath(path, folder)] = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    for place in map(Path, said.options.find_links):
+        if place.is_dir():
+            rows = sorted([one.name, one.stat().st_size] for one in place.iterdir() if one.is_file())
+            inputs[os.path.relpath(place, folder)] = sha256(canonical_json(rows))
+    return inputs
 
 
-def _problem(source: YamlSource, detail: ErrorDetails) -> Problem:
-    path = tuple(detail["loc"])
-    name = ".".join(str(part) for part in path)
-    message = detail["msg"].removeprefix("Value error, ")
-    unknown = detail["type"] == "extra_forbidden"
-    if unknown:
-        sections: dict[str | int, type[BaseModel]] = {"build": Build, "image": Image, "concurrency": Concurrency}
-        known = (sections.get(path[0], Config) if len(path) > 1 else Config).model_fields
-        message = f"unknown key{_suggestion(str(path[-1]), known)}"
-    elif detail["type"].endswith("_type"):
-        message = f"{message.removeprefix('Input ')}, not {detail['input']!r}"
-    return source.problem(path, f"{name}: {message}" if name else message, of_key=unknown)
+def _read(file: Path, memory: Memory | None) -> Config:
+    """The values of one file; SourceError holds every problem in it."""
+    data = file.read_bytes()
+    question = Question(data, *(Path(__file__).with_name(rule) for rule in _RULES))
+    values = memory.recall(question) if memory is not None else None
+    if values is None:
+        values = _checked(file, data)
+        if memory is not None:
+            memory.keep(question, values)
+    build = values["build"]
+    lists = {name: tuple(build[name]) for name in ("python_packages", "system_packages", "recommending")}
+    apt = tuple(AptArchive(**{**one, "components": tuple(one["components"])}) for one in build["apt"])
+    steps = tuple(
+        Step(**{**one, "secrets": tuple(SecretMount(**secret) for secret in one["secrets"])}) for one in build["steps"]
+    )
+    return Config(**{**values, "build": Build(**{**build, **lists, "apt": apt, "steps": steps})})
 
 
-def _suggestion(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f", did you mean {near[0]}?" if near else f"; the known keys are {', '.join(known)}"
+def _checked(file: Path, data: bytes) -> dict[str, Any]:
+    """The values of Config, as JSON has them."""
+    from cog_oci.cog_yaml_plain import plain_values  # noqa: PLC0415 - what was checked before is not checked again
+
+    return plain_values(file, data) or _checked_by_pydantic(file, data)
+
+
+def _checked_by_pydantic(file: Path, data: bytes) -> dict[str, Any]:
+    """Likewise, of every file; SourceError holds every problem in it."""
+    from cog_oci import cog_yaml  # noqa: PLC0415 - as above
+
+    document = cog_yaml.read(file, data)
+    packages = document.build.system_packages
+    return {
+        "build": {
+            **document.build.model_dump(exclude={"pre_install", "run", "sdk_version"}),
+            "steps": [
+                {
+                    "phase": phase,
+                    "command": one.command,
+                    "network": one.network,
+                    "secrets": [{"id": mount.id, "target": mount.place} for mount in one.mounts],
+                }
+                for phase in ("pre_install", "run")
+                for one in getattr(document.build, phase)
+            ],
+            "python_version": document.build.python_wanted,
+            "system_packages": [one.text for one in packages],
+            "recommending": [one.name for one in packages if one.recommends],
+        },
+        "image_name": document.image.name,
+        "compression": document.image.compression,
+        "reference": document.run or document.predict,
+        "training": document.train,
+        "variables": dict(_variable(text) for text in document.environment),
+        "concurrency": document.concurrency.max if document.concurrency else None,
+        "indexes": document.indexes,
+        "cache": document.cache.model_dump() if document.cache else None,
+        "said": document.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value

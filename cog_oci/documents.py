@@ -56,6 +56,8 @@ class Manifest(_Document):
     config: Blob
     layers: Annotated[tuple[Blob, ...], BeforeValidator(_empty)] = ()
     artifact_type: Annotated[str | None, Field(alias="artifactType")] = None
+    subject: Blob | None = None
+    annotations: Annotated[Mapping[str, str], BeforeValidator(_nothing)] = {}
 
 
 class Index(_Document):

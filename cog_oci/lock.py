@@ -8,33 +8,55 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping  # noqa: TC003 - pydantic reads them at run time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-
+from cog_oci import artifacts, checked
+from cog_oci.artifacts import (
+    Archive,
+    Artifact,
+    BaseImage,
+    BaseLayer,
+    Deb,
+    Interpreter,
+    InterpreterArchive,
+    RecordedLayer,
+    Rendering,
+    Requires,
+    Source,
+    Wheel,
+    seldom,
+)
+from cog_oci.build_steps import SecretMount, Step
+from cog_oci.checked import Strict, UnfitError
 from cog_oci.errors import CogError
-from cog_oci.oci import Digest, Platform
+from cog_oci.memory import Question
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
+
+    from cog_oci.memory import Memory
+    from cog_oci.oci import Platform
 
 __all__ = [
     "Archive",
     "Artifact",
+    "BaseImage",
+    "BaseLayer",
     "Deb",
     "Interpreter",
+    "InterpreterArchive",
     "Lock",
     "PlatformLock",
     "RecordedLayer",
     "Rendering",
+    "Requires",
+    "Source",
     "StaleLockError",
     "Wheel",
 ]
-
-
-Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-Sha256Digest = Annotated[str, StringConstraints(pattern="^sha256:[0-9a-f]{64}$")]
 
 
 class StaleLockError(CogError):
@@ -48,81 +70,15 @@ class StaleLockError(CogError):
         )
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Artifact(_Value):
-    """One file that goes into the image. `size` is in bytes; `needed_by` says who asked for it."""
-
-    name: str
-    version: str
-    file: str
-    sha256: Sha256
-    size: Annotated[int, Field(ge=0)]
-    needed_by: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> Digest:
-        """The artifact's name in the store."""
-        return Digest(f"sha256:{self.sha256}")
-
-
-class Wheel(Artifact):
-    """A wheel: `file` is its file name (PEP 427), `index` the name of the index that serves it."""
-
-    index: str
-
-
-class Deb(Artifact):
-    """A Debian package: `file` is its path below the archive's root (`pool/…`), `archive` the archive's name."""
-
-    archive: str
-    architecture: str
-    layer: Literal["base", "system"]
-
-
-class Interpreter(_Value):
-    """Where Python comes from: `executable` is its path in the image, `version` its X.Y."""
-
-    source: Literal["debian"]
-    suite: str
-    version: str
-    executable: str
-
-
-class Archive(_Value):
-    """The state of a Debian suite that was resolved against: the Date and the hash of its InRelease."""
-
-    name: str
-    suite: str
-    date: str
-    inrelease: Sha256
-
-
-class Rendering(_Value):
-    """A blob that a layer was once made into: what made it, its digest, and its size in bytes."""
-
-    made_by: str
-    digest: Sha256Digest
-    size: Annotated[int, Field(ge=0)]
-
-
-class RecordedLayer(_Value):
-    """What a layer turned out to be: `size` is that of its tar, `blobs` has one for each compression that was used."""
-
-    name: str
-    recipe: Sha256
-    diff_id: Sha256Digest
-    size: Annotated[int, Field(ge=0)]
-    blobs: Mapping[str, Rendering]
-
-
-class PlatformLock(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformLock(Strict):
     """Everything locked for one platform, each list in a total order: name, then version.
 
-    `bytecode` says whether the image holds compiled Python. `layers` is what the layers that this lock alone decides
-    turned out to be when they were first made, bottom up: a build that makes anything else fails.
+    `builders` are the wheels that others are built with, each with the names of those as what asked for it; they are
+    not in the image. `bytecode` says whether the image holds compiled Python. `layers` is what the layers that this
+    lock alone decides turned out to be when they were first made, bottom up: a build that makes anything else fails.
+    `steps` are commands that build the image, in the order in which they run; `requires` is for images with a GPU.
+    `without_scripts` are Debian packages whose scripts have no computed effect: they are left out, or run as steps.
     """
 
     inputs: Mapping[str, str]
@@ -133,17 +89,25 @@ class PlatformLock(_Value):
     server: tuple[Wheel, ...]
     bytecode: bool = False
     layers: tuple[RecordedLayer, ...] = ()
+    steps: tuple[Step, ...] = seldom(())
+    without_scripts: tuple[str, ...] = seldom(())
+    builders: tuple[Wheel, ...] = seldom(())
+    base_image: BaseImage | None = seldom(None)  # noqa: RUF009 - a field, as `field` would give one
+    requires: Requires | None = seldom(None)  # noqa: RUF009 - likewise
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every artifact once, in a fixed order."""
         seen: set[str] = set()
-        for artifact in (*self.debs, *self.server, *self.wheels):
+        archive = (self.interpreter.archive,) if self.interpreter.archive else ()
+        below = self.base_image.layers if self.base_image else ()
+        for artifact in (*below, *archive, *self.debs, *self.server, *self.wheels):
             if artifact.sha256 not in seen:
                 seen.add(artifact.sha256)
                 yield artifact
 
 
-class Lock(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock(Strict):
     """The whole file. `as_of` is the cut-off for every index and archive, RFC 3339 in UTC."""
 
     version: Literal[1] = 1
@@ -160,47 +124,63 @@ class Lock(_Value):
                 hint=f"run `cog-oci lock --platform {platform}`",
             ) from None
 
+    def moments(self, platform: Platform) -> list[datetime]:
+        """When its Debian packages were in the archive, `as_of` first.
+
+        Some may have been kept since an earlier lock: half a day after each archive's Date its state was published.
+        """
+        from datetime import datetime, timedelta  # noqa: PLC0415 - only what is fetched needs the time
+
+        # Archives of others have no snapshots: their dates say nothing of where to look.
+        own = [archive for archive in self.platform(platform).archives if not archive.key]
+        dates = [datetime.fromisoformat(archive.date) for archive in own]
+        return [datetime.fromisoformat(self.as_of), *sorted({date + timedelta(hours=12) for date in dates})]
+
     def carried(self, platform: Platform) -> Lock:
         """The lock as an image has it with it: for its platform, without the record of its layers.
 
         That way an image does not change because another platform was locked, or because it was built before.
         """
-        parts = self.platform(platform).model_copy(update={"layers": ()})
-        return self.model_copy(update={"platforms": {str(platform): parts}})
+        parts = replace(self.platform(platform), layers=())
+        return replace(self, platforms={str(platform): parts})
 
     def recording(self, layers: Mapping[str, tuple[RecordedLayer, ...]]) -> Lock:
         """The lock with what the layers of these platforms turned out to be."""
         platforms = {
-            name: parts.model_copy(update={"layers": layers[name]}) if name in layers else parts
+            name: replace(parts, layers=layers[name]) if name in layers else parts
             for name, parts in self.platforms.items()
         }
-        return self.model_copy(update={"platforms": platforms})
+        return replace(self, platforms=platforms)
 
     def to_bytes(self) -> bytes:
         """The canonical file. `Lock.from_bytes(lock.to_bytes()) == lock`."""
-        return (_render(self.model_dump(mode="json"), "") + "\n").encode()
+        return (_render(self, "") + "\n").encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = "cog.lock") -> Lock:
-        """Parse and check a lock; a CogError names what does not fit."""
+    def from_bytes(cls, data: bytes, name: str = "cog.lock", memory: Memory | None = None) -> Lock:
+        """Parse and check a lock, with a memory once; a CogError names what does not fit."""
+        question = Question(data, Path(__file__), Path(artifacts.__file__), Path(checked.__file__))
+        if memory is not None and memory.recall(question):
+            return _lock(json.loads(data))
         try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            lock = checked.check(cls, data)
+        except UnfitError as error:
             raise CogError(
-                f"{name}: {where or 'the file'}: {first['msg']}",
+                f"{name}: {error.where or 'the file'}: {error}",
                 hint="it was edited or made by another version; run `cog-oci lock` to write it anew",
             ) from error
+        if memory is not None:
+            memory.keep(question, True)
+        return lock
 
     @classmethod
-    def read(cls, path: Path) -> Lock:
+    def read(cls, path: Path, memory: Memory | None = None) -> Lock:
         """The lock in this file; a CogError when there is none."""
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             raise CogError(f"there is no {path.name} in {path.parent}", hint="run `cog-oci lock` first") from None
-        return cls.from_bytes(data, path.name)
+        return cls.from_bytes(data, path.name, memory)
 
     def write(self, path: Path) -> None:
         """Replace the file in one step: a reader sees the old lock or the new one."""
@@ -231,13 +211,65 @@ def _difference(name: str, before: str | None, after: str | None) -> str | None:
     return f"{name} has changed from {before} to {after}"
 
 
+def _lock(values: dict[str, Any]) -> Lock:
+    """From the values of a file that `check` has passed."""
+    return Lock(**{**values, "platforms": {name: _platform(parts) for name, parts in values["platforms"].items()}})
+
+
+def _platform(values: dict[str, Any]) -> PlatformLock:
+    lists: dict[str, type[Archive | Artifact]] = {"archives": Archive, "debs": Deb, "wheels": Wheel, "server": Wheel}
+    if "builders" in values:
+        lists["builders"] = Wheel
+    rows = {name: tuple(kind(**_tuples(row)) for row in values[name]) for name, kind in lists.items()}
+    steps = {"steps": tuple(_step(row) for row in values["steps"])} if "steps" in values else {}
+    layers = tuple(
+        RecordedLayer(**{**row, "blobs": {name: Rendering(**blob) for name, blob in row["blobs"].items()}})
+        for row in values.get("layers", ())
+    )
+    python, below = _interpreter(values["interpreter"]), _base_image(values.get("base_image"))
+    needs: dict[str, Any] = {"requires": Requires(**_tuples(values["requires"]))} if values.get("requires") else {}
+    needs |= {"without_scripts": tuple(values.get("without_scripts", ()))}
+    whole = {**values, **rows, **steps, **needs, "interpreter": python, "layers": layers, "base_image": below}
+    return PlatformLock(**whole)
+
+
+def _base_image(values: dict[str, Any] | None) -> BaseImage | None:
+    if values is None:
+        return None
+    return BaseImage(**{**_tuples(values), "layers": tuple(BaseLayer(**_tuples(row)) for row in values["layers"])})
+
+
+def _interpreter(values: dict[str, Any]) -> Interpreter:
+    archive = values.get("archive")
+    return Interpreter(**{**values, "archive": InterpreterArchive(**_tuples(archive)) if archive else None})
+
+
+def _step(values: dict[str, Any]) -> Step:
+    secrets = tuple(SecretMount(**row) for row in values["secrets"])
+    return Step(**{**values, "secrets": secrets, "variables": tuple(values["variables"])})
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    source = {"source": Source(**row["source"])} if "source" in row else {}
+    return {**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}, **source}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    values = ((one, getattr(value, one.name)) for one in fields(value))
+    return {one.name: found for one, found in values if not (one.metadata.get("seldom") and found == one.default)}
+
+
+_ROW = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_fields)
+
+
 def _render(value: Any, indent: str) -> str:
     """Objects and lists of objects open up; an object in a list is one line."""
     inner = indent + "  "
-    if isinstance(value, dict) and value:
+    if is_dataclass(value):
+        value = _fields(value)
+    if isinstance(value, Mapping) and value:
         rows = (f"{inner}{json.dumps(key)}: {_render(value[key], inner)}" for key in sorted(value))
         return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
-    if isinstance(value, list) and value:
-        rows = (inner + json.dumps(item, sort_keys=True, ensure_ascii=False) for item in value)
-        return "[\n" + ",\n".join(rows) + f"\n{indent}]"
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if isinstance(value, tuple) and value:
+        return "[\n" + ",\n".join(inner + _ROW.encode(item) for item in value) + f"\n{indent}]"
+    return _ROW.encode(value)

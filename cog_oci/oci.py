@@ -82,6 +82,7 @@ class MediaType:
     LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
     EMPTY = "application/vnd.oci.empty.v1+json"
     LOCK = "application/vnd.cog-oci.lock.v1+json"
+    CYCLONEDX = "application/vnd.cyclonedx+json"
 
     # What Docker calls the same things (its image manifest version 2, schema 2).
     DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -182,12 +183,21 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class LayerBlob:
-    """A layer that exists: its identity, one rendering of it, and the line it has in the image's history."""
+    """A layer that exists: its identity, one rendering of it, and what the image's history says of it.
+
+    `command` is what a shell was given to make it, in one line; nothing for a layer that no command has made.
+    """
 
     name: str
     diff_id: DiffID
     descriptor: Descriptor
     uncompressed_size: int
+    command: str = ""
+
+    @property
+    def created_by(self) -> str:
+        """The line in the history: with its command as BuildKit has it, which `docker history` shows."""
+        return f"RUN /bin/sh -c {self.command} # cog-oci {self.name}" if self.command else f"cog-oci {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +210,8 @@ class ImageConfig:
     working_dir: str = "/"
     exposed_ports: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    user: str = ""
+    volumes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The `config` object. `Env` keeps the order given: later entries may refer to earlier ones."""
@@ -210,6 +222,8 @@ class ImageConfig:
             "WorkingDir": self.working_dir,
             "ExposedPorts": {port: {} for port in self.exposed_ports},
             "Labels": self.labels,
+            "User": self.user,
+            "Volumes": {place: {} for place in self.volumes},
         }
         return {key: value for key, value in document.items() if value}
 
@@ -235,7 +249,7 @@ class Image:
                 "created": EPOCH_RFC3339,
                 "config": self.config.to_json(),
                 "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in self.layers]},
-                "history": [{"created": EPOCH_RFC3339, "created_by": f"cog-oci {layer.name}"} for layer in self.layers],
+                "history": [{"created": EPOCH_RFC3339, "created_by": layer.created_by} for layer in self.layers],
             }
         )
 
@@ -311,7 +325,7 @@ class StoredImage:
         diff_ids = found.rootfs.diff_ids
         if len(blobs) != len(diff_ids):
             raise CogError(f"{name} has {len(blobs)} layers, but its configuration has {len(diff_ids)}")
-        history = [entry.created_by.removeprefix("cog-oci ") for entry in found.history if not entry.empty_layer]
+        history = [_named(entry.created_by) for entry in found.history if not entry.empty_layer]
         names = history if len(history) == len(blobs) else [""] * len(blobs)
         layers = [
             StoredLayer(name or f"layer {number}", DiffID(diff_id), Descriptor.of(blob))
@@ -334,6 +348,11 @@ class StoredImage:
     def content_id(self) -> Digest:
         """What the image is, whatever the compression: the digest of its configuration (design §1.2)."""
         return sha256(self.config)
+
+
+def _named(created_by: str) -> str:
+    """The name of a layer by its line in the history."""
+    return created_by.rpartition(" # cog-oci ")[2].removeprefix("cog-oci ")
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cog_oci.bytecode import TargetInterpreter
-from cog_oci.image_config import image_config
-from cog_oci.layers.bytecode import BytecodeLayer, Library
-from cog_oci.layers.ca import CA_ENVIRONMENT, CaLayer
+from cog_oci.build_steps import early_python_tools
+from cog_oci.errors import CogError
+from cog_oci.ground import compiling, ground_layers, inputs_of
+from cog_oci.image_config import CONFIG_LABEL, base_environment, image_config
 from cog_oci.layers.code import project_layers
-from cog_oci.layers.debs import deb_layers
 from cog_oci.layers.server import ServerLayer
 from cog_oci.layers.wheels import WheelLayer, group
 from cog_oci.lock import check_fresh
+from cog_oci.model import read_model
 from cog_oci.oci import Attachment, Image, MediaType
-from cog_oci.resolver.base import Base
+from cog_oci.options import DEFAULTS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cog_oci.config import Project
     from cog_oci.layers import Compression, Layer
@@ -28,27 +27,7 @@ if TYPE_CHECKING:
     from cog_oci.schema import Schema
     from cog_oci.store import Store
 
-__all__ = ["DEFAULTS", "Options", "Plan", "artifact_layers", "base_of", "make_plan", "read_model"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How an image is made, besides what its lock and its code say.
-
-    `leave_out` are files of the project that are no part of it, such as the archive that is being written;
-    `separate_weights` gives the project's large files layers of their own; `certificates` are to be trusted, in PEM;
-    `labels` are said of the image besides its own; `schema` is a document to take for the model's interface.
-    """
-
-    compression: Compression = "gzip"
-    leave_out: frozenset[Path] = frozenset()
-    separate_weights: bool = False
-    certificates: tuple[bytes, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    schema: Path | None = None
-
-
-DEFAULTS = Options()
+__all__ = ["Plan", "artifact_layers", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -64,73 +43,110 @@ class Plan:
 
     def image(self, blobs: Sequence[LayerBlob]) -> tuple[Image, Attachment]:
         """The image with these blobs, and its lock."""
-        image = Image(self.platform, self.config, tuple(blobs))
+        pairs = zip(blobs, self.layers, strict=False)  # somebody else's image may have more
+        told = [replace(blob, command=getattr(layer, "told", "")) for blob, layer in pairs]
+        image = Image(self.platform, self.config, (*told, *blobs[len(told) :]))
         return image, Attachment(image.descriptor, MediaType.LOCK, self.carried)
 
 
 def make_plan(
-    project: Project, platform: Platform, locked: Lock, options: Options = DEFAULTS, store: Store | None = None
+    project: Project,
+    platform: Platform,
+    locked: Lock,
+    options: Options = DEFAULTS,
+    store: Store | None = None,
+    early: Callable[[PlatformLock, Sequence[Layer]], None] = lambda _parts, _layers: None,
 ) -> Plan:
     """What the image will be made of; nothing is fetched or made. Raises StaleLockError.
 
-    With a store, large files of the project are not hashed again while they are untouched.
+    With a store, large files of the project are not hashed again while they are untouched. `early` hears of the layers
+    that the lock decides before the project's own files are looked at.
     """
-    base = base_of(project, platform)
     parts = locked.platform(platform)
-    check_fresh(project.lock_path, parts.inputs, {**project.lock_inputs(), **base.lock_inputs()})
-    schema = read_model(project, options.schema)
+    check_fresh(project.lock_path, parts.inputs, inputs_of(project, platform, parts))
     layers = artifact_layers(parts, options.compression)
-    own = project_layers(
-        project.folder,
-        schema.to_bytes() if schema else None,
-        options.leave_out,
-        separate_weights=options.separate_weights,
-        store=store,
-    )
-    trusted = [CaLayer(options.certificates, parts.debs)] if options.certificates else []
+    early(parts, layers)
+    schema = None if options.mounted else read_model(project, options.schema)
+    own = [] if options.mounted else _own_layers(project, schema, options, store)
+    trusted, environment = _trusting(options.certificates, parts)
     carried = locked.carried(platform).to_bytes()
-    config = image_config(project, parts, schema, carried, options.labels, env=CA_ENVIRONMENT if trusted else {})
+    config = image_config(project, parts, schema, carried, options.labels, env=environment)
+    if options.mounted:
+        # Nothing else: the others would say what is mounted.
+        config = replace(config, labels={CONFIG_LABEL: config.labels[CONFIG_LABEL]})
     return Plan((*layers, *trusted, *own), len(layers), parts, platform, config, carried)
 
 
 def artifact_layers(parts: PlatformLock, compression: Compression = "gzip") -> list[Layer]:
     """The layers that a lock alone decides, bottom up; `compression` is that of the base that bytecode is made on."""
     python = parts.interpreter
-    below: list[Layer] = [*deb_layers(python.suite, parts.debs), ServerLayer(python.executable, parts.server)]
-    packages = group(python.version, python.executable, parts.wheels)
-    if not parts.bytecode:
-        return [*below, *packages]
-    return list(_with_bytecode(parts, below, packages, compression))
+    below = [*_with_effects(parts, ground_layers(parts)), ServerLayer(python.executable, parts.server)]
+    early = early_python_tools(parts.steps)
+    packages = group(python.version, python.executable, parts.wheels, early)
+    made = list(_with_bytecode(parts, below, packages, compression)) if parts.bytecode else [*below, *packages]
+    return _with_steps(parts, made, packages[0 if early is None else 1]) if parts.steps else made
 
 
-def base_of(project: Project, platform: Platform) -> Base:
-    """The base that this project asks for."""
-    return Base(project.config.build.python_version, platform.architecture)
+def _with_effects(parts: PlatformLock, ground: list[Layer]) -> list[Layer]:
+    """Scripts of Debian packages that are run, right above all of these packages."""
+    steps = [step for step in parts.steps if step.phase == "system_effects"]
+    if steps:
+        from cog_oci.layers.steps import StepLayer  # noqa: PLC0415 - few images have any
+
+        for number, step in enumerate(steps, 1):
+            ground.append(StepLayer(step, number, tuple(ground), base_environment(parts.base_image)))
+    return ground
 
 
-def read_model(project: Project, given: Path | None = None) -> Schema | None:
-    """The interface of the model, read from its source, or `given` as a document; None when cog.yaml names no model."""
-    if given is not None:
-        from cog_oci.schema.given import read_given  # noqa: PLC0415 - a model's source says it nearly always
+def _with_steps(parts: PlatformLock, made: Sequence[Layer], packages: Layer) -> list[Layer]:
+    """Steps of `pre_install` right below the first layer of `packages`, those of `run` above all of them."""
+    from cog_oci.layers.steps import StepLayer  # noqa: PLC0415 - few images have steps
 
-        return read_given(given)
-    if project.config.reference is None:
-        return None
-    from cog_oci.schema import read_schema  # noqa: PLC0415 - a project without a model needs none
+    layers: list[Layer] = []
+    first = next(number for number, layer in enumerate(made) if layer is packages)
+    for phase, before in (("pre_install", made[:first]), ("run", made[first:])):
+        layers += before
+        for number, step in enumerate((one for one in parts.steps if one.phase == phase), 1):
+            layers.append(StepLayer(step, number, tuple(layers), base_environment(parts.base_image)))
+    return layers
 
-    return read_schema(project.folder, project.config.reference)
+
+def _own_layers(project: Project, schema: Schema | None, options: Options, store: Store | None) -> list[Layer]:
+    return project_layers(
+        project.folder,
+        schema.to_bytes() if schema else None,
+        options.leave_out,
+        separate_weights=options.separate_weights,
+        store=store,
+    )
+
+
+def _trusting(certificates: tuple[bytes, ...], parts: PlatformLock) -> tuple[list[Layer], Mapping[str, str]]:
+    """The layer that makes an image trust these certificates, and the variables that name it; nothing for none."""
+    if not certificates:
+        return [], {}
+    if parts.base_image is not None:
+        raise CogError(
+            "COG_CA_CERT cannot be trusted on top of a base image, whose own certificates are not known here",
+            hint="put the certificates into the base image, and build without COG_CA_CERT",
+        )
+    from cog_oci.layers.ca import CA_ENVIRONMENT, CaLayer  # noqa: PLC0415 - few images need it
+
+    return [CaLayer(certificates, parts.debs)], CA_ENVIRONMENT
 
 
 def _with_bytecode(
     parts: PlatformLock, below: Sequence[Layer], packages: Sequence[WheelLayer], compression: Compression
 ) -> Iterator[Layer]:
     """Bytecode right above each layer: what changes less stays below, and what is there already stays valid."""
+    from cog_oci.layers.bytecode import BytecodeLayer  # noqa: PLC0415 - not every image has bytecode
+
     python = parts.interpreter
-    own = tuple(deb for deb in parts.debs if deb.layer == "base" and f"python{python.version}" in deb.name)
-    compiler = TargetInterpreter(python.version, python.executable, own, below[0], compression)
-    library, site = f"usr/lib/python{python.version}/", f"opt/venv/lib/python{python.version}/site-packages/"
+    compiler, library, modules = compiling(parts, below, compression)
+    site = f"opt/venv/lib/python{python.version}/site-packages/"
     yield from below
-    yield BytecodeLayer("base and server bytecode", (Library(own), below[-1]), (library, "opt/cog/"), compiler)
+    name, sources = ("base and server", (library, below[-1])) if library else ("server", (below[-1],))
+    yield BytecodeLayer(f"{name} bytecode", sources, (modules, "opt/cog/"), compiler)
     for layer in packages:
         yield layer
         this, count = layer.part

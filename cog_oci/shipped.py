@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["lockfile", "sources"]
+__all__ = ["cuda_index", "lockfile", "sources"]
 
 _PACKAGE = Path(__file__).parent
 
@@ -13,6 +13,12 @@ def lockfile(name: str) -> Path:
     """A file of `lockfiles/`: beside the package in a checkout, inside it when installed."""
     installed = _PACKAGE / "_shipped" / "lockfiles"
     return (installed if installed.is_dir() else _PACKAGE.parent / "lockfiles") / name
+
+
+def cuda_index() -> Path:
+    """`cuda-index.json`: likewise."""
+    installed = _PACKAGE / "_shipped" / "cuda-index.json"
+    return installed if installed.is_file() else _PACKAGE.parent / "cuda-index.json"
 
 
 def sources(folder: str) -> list[tuple[str, bytes]]:

@@ -7,7 +7,7 @@ diff ID that the configuration names, or the image is refused.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from cog_oci.blobs import DamagedBlobError, open_plain
@@ -15,18 +15,18 @@ from cog_oci.errors import CogError
 from cog_oci.image_config import LOCK_LABEL
 from cog_oci.layers import made_by, recipe, render
 from cog_oci.oci import (
-    Attachment,
     Descriptor,
     MediaType,
     StoredImage,
     StoredLayer,
     canonical_json,
-    parse_digest,
     sha256,
 )
 from cog_oci.progress import SILENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cog_oci.layers import Compression
     from cog_oci.oci import LayerBlob
     from cog_oci.progress import Progress
@@ -61,7 +61,8 @@ def transcode(source: Source, compression: Compression, store: Store, progress: 
             hint="copy the one that you mean out of it first, as `skopeo copy` does",
         )
     made = [_Transcoding(source, image, compression, store, progress).image() for image in images]
-    return Transcoded(tuple(made), tuple(blob for image in made for blob in _lock(source, image)))
+    pairs = zip(images, made, strict=True)
+    return Transcoded(tuple(made), tuple(blob for pair in pairs for blob in _attached(source, *pair)))
 
 
 class _Transcoding:
@@ -123,8 +124,9 @@ class _Transcoding:
                 pass
 
 
-def _lock(source: Source, image: StoredImage) -> tuple[bytes, ...]:
-    """The lock that the image carries, attached to the image in its new envelope."""
-    label = image.labels.get(LOCK_LABEL)
-    data = source.find(parse_digest(label)) if label else None
-    return Attachment(image.descriptor, MediaType.LOCK, data).blobs if data is not None else ()
+def _attached(source: Source, before: StoredImage, after: StoredImage) -> Iterator[bytes]:
+    """What belongs to the image, attached to it in its new envelopes."""
+    from cog_oci.transports.carrying import attachments  # noqa: PLC0415 - it loads all that registries need
+
+    for one in attachments(source, [before], LOCK_LABEL):
+        yield from replace(one, subject=after.descriptor).blobs

@@ -16,13 +16,18 @@ __all__ = ["YamlSource"]
 
 _Keys = tuple[str, ...]
 
+_DEEP = 50
+_MANY = 100_000
+
 
 class YamlSource:
-    """The file, parsed once. Raises SourceError for what is no YAML (1.1, in UTF-8)."""
+    """The file, which holds `data` if given, parsed once. Raises SourceError for what is no YAML (1.1, in UTF-8)."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, data: bytes | None = None) -> None:
         self._name = file.name
-        self._root = _compose(file)
+        self._root = _compose(file.name, file.read_bytes() if data is None else data)
+        self.empty: tuple[_Keys, ...] = ()
+        """The keys without a value that `values` has left out, each with those above it, `*` for an item of a list."""
 
     def values(self, *, as_typed: AbstractSet[_Keys], refused: AbstractSet[_Keys]) -> dict[str, Any]:
         """The file's mapping as plain values; `as_typed` are the keys whose scalars stay as they were typed.
@@ -33,6 +38,7 @@ class YamlSource:
         found = reader.convert(self._root)
         if reader.problems:
             raise SourceError(reader.problems)
+        self.empty = tuple(reader.empty)
         return found
 
     def problem(self, path: tuple[str | int, ...], message: str, *, of_key: bool = False) -> Problem:
@@ -41,16 +47,16 @@ class YamlSource:
         return Problem(self._name, mark.line + 1, mark.column + 1, message)
 
 
-def _compose(file: Path) -> yaml.Node:
+def _compose(name: str, data: bytes) -> yaml.Node:
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SourceError([Problem(file.name, line, column, f"this is not YAML: {error.problem}")]) from None
+        raise SourceError([Problem(name, line, column, f"this is not YAML: {error.problem}")]) from None
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise SourceError([Problem(file.name, 1, 1, f"this is not text in UTF-8: {error}")]) from None
-    return node or yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(file.name, 0, 0, 0, None, 0))
+        raise SourceError([Problem(name, 1, 1, f"this is not text in UTF-8: {error}")]) from None
+    return node or yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark(name, 0, 0, 0, None, 0))
 
 
 class _Values:
@@ -59,7 +65,10 @@ class _Values:
     def __init__(self, name: str, as_typed: AbstractSet[_Keys], refused: AbstractSet[_Keys]) -> None:
         self._name, self._as_typed, self._refused = name, as_typed, refused
         self._scalars = yaml.SafeLoader("")
+        self._count = 0
+        self._given_up = False
         self.problems: list[Problem] = []
+        self.empty: list[_Keys] = []
 
     def convert(self, root: yaml.Node) -> dict[str, Any]:
         if isinstance(root, yaml.MappingNode):
@@ -68,6 +77,12 @@ class _Values:
         return {}
 
     def _value(self, node: yaml.Node, path: _Keys) -> Any:
+        self._count += 1
+        if len(path) > _DEEP or self._count > _MANY:  # an anchor within itself, or aliases of aliases of aliases
+            if not self._given_up:
+                self._report(node, "this is nested too deeply, or repeated too often through aliases")
+            self._given_up = True
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -78,6 +93,9 @@ class _Values:
             return self._scalars.construct_object(node)
         except (yaml.constructor.ConstructorError, ValueError) as error:
             self._report(node, str(getattr(error, "problem", error)))
+            return None
+        except (LookupError, AttributeError):  # PyYAML's, for a tag that was written where the text is nothing of it
+            self._report(node, f"{node.value!r} is no {node.tag.rpartition(':')[2]}")
             return None
 
     def _mapping(self, node: yaml.MappingNode, path: _Keys) -> dict[str, Any]:
@@ -90,9 +108,13 @@ class _Values:
             if where in self._refused:
                 self._report(key, f"{'.'.join(where)} is not supported yet")
                 continue
-            values[name] = self._value(value, where)
-        # A key without a value is as good as absent, as in Cog.
-        return {name: value for name, value in values.items() if value is not None}
+            found = self._value(value, where)
+            # A key without a value is as good as absent, as in Cog.
+            if found is None:
+                self.empty.append(where)
+            else:
+                values[name] = found
+        return values
 
     def _report(self, node: yaml.Node, message: str) -> None:
         mark = node.start_mark

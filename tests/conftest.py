@@ -10,18 +10,59 @@ import shutil
 import threading
 import zipfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants, constants_from_module
 
+import cog_oci
+from cog_oci.indexes import _from_keyring
 from cog_oci.lock import Wheel
+from cog_oci.origins import default_index
 from cog_oci.store import Store
 
+# Many tests start the command: the first one leaves its bytecode for the others.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The same examples in every run, so that a red run is red for whoever looks; COG_TEST_RANDOM searches for new ones.
-settings.register_profile("steady", derandomize=True)
+# No deadlines: how long an example takes is the machine's affair.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("random", deadline=None)
+settings.load_profile("random" if "COG_TEST_RANDOM" in os.environ else "steady")
+
+
+@cache
+def _constants_of_the_source() -> Constants:
+    """Every number and text that stands in the source of cog_oci, as hypothesis reads and sorts them."""
+    found = Constants()
+    for path in sorted(Path(cog_oci.__file__).parent.rglob("*.py")):
+        module = ModuleType(path.stem)
+        module.__file__ = str(path)
+        found |= constants_from_module(module)
+    providers._local_constants |= found
+    return providers._local_constants
+
+
 if "COG_TEST_RANDOM" not in os.environ:
-    settings.load_profile("steady")
+    # hypothesis tries, now and then, what stands in the modules that are loaded, and which those are depends on what
+    # ran before in the same process. Here they are those of all modules, so that the examples are the same indeed.
+    providers._get_local_constants = _constants_of_the_source
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """What a process asks other programs once, of its environment, each test asks again: its environment is its own."""
+    forget_the_environment()
+
+
+def forget_the_environment() -> None:
+    """The same within a test that changes its environment."""
+    default_index.cache_clear()
+    _from_keyring.cache_clear()
 
 
 @pytest.fixture
@@ -80,6 +121,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     """Serves `server.pages`: a path to bytes, or to a function of the handler that answers for itself."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # which keeps a body back until its head is acknowledged: 40 ms for each answer
 
     def do_GET(self) -> None:
         page = self.server.pages.get(self.path)  # type: ignore[attr-defined]  # set by `serving`

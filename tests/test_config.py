@@ -27,6 +27,16 @@ def test_a_version_means_what_was_typed(tmp_path):
     assert project(tmp_path, "build: {python_version: 3.11}").config.build.python_version == "3.11"
 
 
+@pytest.mark.parametrize("version", ["0.20", "0.18.0", "0.17.0rc1", "prerelease"])
+def test_a_version_of_the_sdk_is_taken_and_decides_no_lock(tmp_path, version):
+    without = project(tmp_path, "build: {python_version: 3.11}").lock_inputs()
+
+    found = project(tmp_path, f"build: {{python_version: 3.11, sdk_version: {version}}}")
+
+    assert found.lock_inputs() == without
+    assert found.config.said["build"]["sdk_version"] == version
+
+
 def test_predict_is_run_by_its_old_name(tmp_path):
     assert project(tmp_path, "predict: predict.py:Predictor").config.reference == "predict.py:Predictor"
 
@@ -37,7 +47,7 @@ def test_the_file_is_searched_upwards(tmp_path):
 
     found = Project.find(tmp_path / "a" / "b")
 
-    assert (found.folder, found.config.image.name) == (tmp_path, "here")
+    assert (found.folder, found.config.image_name) == (tmp_path, "here")
 
 
 def test_no_file_anywhere_is_said_as_cog_says_it(tmp_path):
@@ -62,6 +72,8 @@ def test_the_image_is_called_after_the_folder(tmp_path, folder, name):
             "build:\n  python_verzion: '3.13'\n",
             "cog.yaml:2:3: build.python_verzion: unknown key, did you mean python_version?",
         ),
+        ("runn:\n", "cog.yaml:1:1: runn: unknown key, did you mean run?"),
+        ("build:\n  gpuu:\n", "cog.yaml:2:3: build.gpuu: unknown key, did you mean gpu?"),
         ("runn: run.py:Runner\n", "cog.yaml:1:1: runn: unknown key, did you mean run?"),
         (
             "build:\n  python_version: 3.9\n",
@@ -72,19 +84,37 @@ def test_the_image_is_called_after_the_folder(tmp_path, folder, name):
             "cog.yaml:2:19: build.python_version: '3' must include major and minor version (e.g., '3.13')",
         ),
         (
-            "build:\n  python_version: 3.12\n",
-            "cog.yaml:2:19: build.python_version: 3.12 is not supported yet; use 3.11 or 3.13",
+            "build:\n  python_version: 3.15\n",
+            "cog.yaml:2:19: build.python_version: 3.15 is not supported yet; use 3.10, 3.11, 3.12, 3.13 or 3.14",
         ),
         (
             "build:\n  system_packages: [git, 'l gl']\n",
             "cog.yaml:2:26: build.system_packages.1: 'l gl' is not the name of a Debian package (name, or name=version)",
         ),
         ("build:\n  system_packages: git\n", "cog.yaml:2:20: build.system_packages: should be a valid list, not 'git'"),
-        ("build:\n  run: [make]\n", "cog.yaml:2:3: build.run is not supported yet"),
+        ("build: []\n", "cog.yaml:1:8: build: should be a mapping of keys to values, not []"),
+        ("build:\n  apt: [deb]\n", "cog.yaml:2:9: build.apt.0: should be a mapping of keys to values, not 'deb'"),
         (
-            "build:\n  gpu: true\n",
-            "cog.yaml:2:8: build.gpu: CUDA images are not supported yet; leave it out to build for the CPU",
+            "build:\n  apt:\n    - {name: own, key: /own.gpg, url: https://a.example.com, suite: ./}\n",
+            "cog.yaml:3:24: build.apt.0.key: '/own.gpg' must be a file of the project, or an address",
         ),
+        (
+            "build:\n  apt:\n    - {name: own, key: own.gpg, fingerprint: 0x3b, url: https://a.example.com, suite: ./}\n",
+            "cog.yaml:3:46: build.apt.0.fingerprint: '0x3b' is not the fingerprint of a key: 40 hexadecimal digits, or 64",
+        ),
+        (
+            "build:\n  cuda: 12\n",
+            "cog.yaml:2:9: build.cuda: '12' must include major and minor version (e.g., '12.4')",
+        ),
+        (
+            "build:\n  sdk_version: 0.15\n",
+            "cog.yaml:2:16: build.sdk_version: 0.15 is too old: the minimum SDK version is 0.16.0",
+        ),
+        (
+            "build:\n  sdk_version: new\n",
+            "cog.yaml:2:16: build.sdk_version: 'new' is neither a version (e.g., '0.18.0') nor 'prerelease'",
+        ),
+        ("build:\n  cudnn: new\n", "cog.yaml:2:10: build.cudnn: 'new' is no version of cuDNN (e.g., '9')"),
         ("run: a.py:A\npredict: b.py:B\n", "cog.yaml:1:1: only one of run or predict can be set"),
         ("run: run\n", "cog.yaml:1:6: run: must be in the form 'run.py:Runner'"),
         (
@@ -110,6 +140,9 @@ def test_the_image_is_called_after_the_folder(tmp_path, folder, name):
         ),
         ("image:\n  compresion: zstd\n", "cog.yaml:2:3: image.compresion: unknown key, did you mean compression?"),
         ("image: a\nimage: b\n", "cog.yaml:2:1: image is set twice"),
+        ("build: {gpu: !!bool maybe}\n", "cog.yaml:1:14: 'maybe' is no bool"),
+        ("build: {gpu: !!int ''}\n", "cog.yaml:1:14: '' is no int"),
+        ("image: !!timestamp now\n", "cog.yaml:1:8: 'now' is no timestamp"),
         ("a: [1\n", "cog.yaml:2:1: this is not YAML: expected ',' or ']', but got '<stream end>'"),
         ("- a\n", "cog.yaml:1:1: the file must be a mapping of keys to values"),
         ("concurrency: {max: 0}\n", "cog.yaml:1:20: concurrency.max: Input should be greater than or equal to 1"),
@@ -144,10 +177,9 @@ def test_every_compression_of_the_layers_can_be_asked_for(tmp_path):
     assert asked == list(COMPRESSIONS)
 
 
-@pytest.mark.parametrize("options", [{}, {"exclude_defaults": True}])
-def test_how_an_image_travels_is_no_part_of_what_it_says_about_itself(tmp_path, options):
+def test_how_an_image_travels_is_no_part_of_what_it_says_about_itself(tmp_path):
     def said(text):
-        return project(tmp_path, text).config.model_dump(mode="json", **options)
+        return project(tmp_path, text).config.said
 
     assert said("image: {name: a, compression: zstd}") == said("image: a")
     assert said("image: a")["image"] == "a"
@@ -236,6 +268,15 @@ def test_what_nobody_asked_for_in_the_list_is_told_as_it_is(tmp_path, asked):
         raise RequestError("there is none", asked=asked)
 
 
+@pytest.mark.parametrize(
+    "line", ["-rmore.txt", "--constraint=more.txt  # ours", "-c 'more.txt'", '\ufeff-r "more.txt"']
+)
+def test_an_include_counts_however_it_is_written(tmp_path, line):
+    texts = {"requirements_txt": f"{line}\n", "more_txt": "numpy\n"}
+
+    assert "more.txt" in project(tmp_path, "build: {python_requirements: requirements.txt}", **texts).lock_inputs()
+
+
 def test_the_lock_depends_on_requirements_that_requirements_include(tmp_path):
     found = project(
         tmp_path,
@@ -251,3 +292,29 @@ def test_the_lock_depends_on_requirements_that_requirements_include(tmp_path):
 
     after = found.lock_inputs()
     assert {name for name in after if after[name] != before[name]} == {"limits.txt"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [*a]",
+        "a: &a {b: *a}",
+        "\n".join(
+            ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+            + [
+                f"{here}: &{here} [{', '.join([f'*{before}'] * 10)}]"
+                for before, here in zip("abcdefg", "bcdefgh", strict=True)
+            ]
+        ),
+    ],
+)
+def test_anchors_that_never_end_are_refused(tmp_path, text):
+    with pytest.raises(SourceError, match="nested too deeply, or repeated too often"):
+        project(tmp_path, text)
+
+
+def test_a_training_is_named_beside_the_model(tmp_path):
+    config = project(tmp_path, "run: run.py:Runner\ntrain: train.py:train").config
+
+    assert (config.reference, config.training) == ("run.py:Runner", "train.py:train")
+    assert config.said["train"] == "train.py:train"

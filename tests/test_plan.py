@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from cog_oci.build_steps import Step
 from cog_oci.config import Project
 from cog_oci.lock import Deb, Interpreter, Lock, PlatformLock, Wheel
 from cog_oci.oci import Platform
-from cog_oci.plan import Options, artifact_layers, make_plan
+from cog_oci.options import Options
+from cog_oci.plan import artifact_layers, make_plan
 from cog_oci.resolver.base import Base
 
 
@@ -69,3 +73,41 @@ def test_bytecode_lies_right_above_what_it_was_compiled_from():
     compiled = [number for number, name in enumerate(names) if name.endswith(" bytecode")]
     assert names[compiled[0] - 1] == "server"
     assert [names[number - 1] for number in compiled[1:]] == [names[n].removesuffix(" bytecode") for n in compiled[1:]]
+
+
+def test_commands_lie_below_the_python_packages_or_above_them_and_each_on_all_before_it():
+    steps = tuple(
+        Step(phase=phase, command=str(number), network=False) for phase in ("pre_install", "run") for number in (1, 2)
+    )
+
+    layers = artifact_layers(replace(most({}), steps=steps))
+
+    names = [layer.name for layer in layers]
+    first = next(number for number, name in enumerate(names) if name.startswith("python "))
+    assert names[first - 2 : first] == ["build.pre_install 1", "build.pre_install 2"]
+    assert names[-2:] == ["build.run 1", "build.run 2"]
+    for number, layer in enumerate(layers):
+        if layer.name.startswith("build."):
+            assert [below.recipe for below in layer.below] == [below.recipe for below in layers[:number]]
+    # What is above does not count: a change of a command makes none of the layers below anew.
+    changed = artifact_layers(replace(most({}), steps=(*steps[:-1], replace(steps[-1], command="3"))))
+    assert [one.recipe for one in changed[:-1]] == [one.recipe for one in layers[:-1]]
+    assert changed[-1].recipe != layers[-1].recipe
+
+
+def test_commands_before_the_packages_that_call_pip_stand_on_it_and_on_no_other_package():
+    pip = replace(most({}).wheels[0], name="pip", sha256="f" * 64, size=1 << 20)
+    steps = tuple(Step(phase=phase, command="pip install x", network=True) for phase in ("pre_install", "run"))
+    parts = replace(most({}), wheels=(*most({}).wheels, pip), steps=steps)
+
+    layers = artifact_layers(parts)
+
+    names = [layer.name for layer in layers]
+    at = names.index("build.pre_install 1")
+    assert names[at - 2 : at] == ["python pre_install", "python pre_install bytecode"]
+    assert [layer.name for layer in layers[:at] if pip in getattr(layer, "wheels", ())] == ["python pre_install"]
+    assert not [name for name in names[: at - 2] if name.startswith("python")]
+    assert pip not in [one for layer in layers[at:] for one in getattr(layer, "wheels", ())]
+    checking = next(layer for layer in layers if layer.name == "python")
+    assert checking.everything == parts.wheels
+    assert len(set(names)) == len(names)

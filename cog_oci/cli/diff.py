@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,7 +78,7 @@ def _opened(text: str) -> Iterator[Lock | Source]:
     from cog_oci.lock import Lock
     from cog_oci.transports.sources import open_source
 
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib raises for a user who is not known
     if path.is_dir() and not (path / "oci-layout").exists():
         yield Lock.read(path / "cog.lock")
     elif path.is_file() and _is_lock(path):
@@ -112,7 +113,7 @@ def _compared(
 def _narrowed(lock: Lock, carried: Lock) -> Lock:
     """The lock for the platforms of an image: one that was not built is no difference."""
     platforms = {name: parts for name, parts in lock.platforms.items() if name in carried.platforms}
-    return lock.model_copy(update={"platforms": platforms})
+    return replace(lock, platforms=platforms)
 
 
 def _lines(found: LockDifference | ImagesDifference, most: int | None) -> Iterator[str]:

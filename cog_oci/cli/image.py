@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cog_oci.cli._attached import attached
+from cog_oci.cli._cache import caching
 from cog_oci.cli._options import (
+    compression_option,
     file_option,
     image_options,
+    locked,
+    offline_option,
     platform_option,
     platforms,
     project,
@@ -18,11 +24,17 @@ from cog_oci.cli._options import (
     weights_option,
     workshop,
 )
+from cog_oci.cli._steps import step_options
 
 if TYPE_CHECKING:
-    from cog_oci.build import Workshop
+    from collections.abc import Iterator
+
+    from cog_oci.cli._steps import StepOptions
     from cog_oci.layers import Compression
+    from cog_oci.oci import Reference, StoredLayer
     from cog_oci.transports.archive import Archive
+    from cog_oci.transports.docker import Docker
+    from cog_oci.workshop import Workshop
 
 __all__ = ["image"]
 
@@ -41,12 +53,7 @@ __all__ = ["image"]
     show_default=True,
     help="Where to write; - is standard output.",
 )
-@click.option(
-    "--compression",
-    type=click.Choice(["gzip", "zstd", "none"]),
-    help="How layers travel: gzip loads everywhere, zstd is the smallest, none the fastest to load.  "
-    "[default: image.compression of cog.yaml, else gzip]",
-)
+@compression_option
 @click.option(
     "--digest", "only_digest", is_flag=True, help="Print the image's digest from the lock and the code; build nothing."
 )
@@ -55,8 +62,11 @@ __all__ = ["image"]
     is_flag=True,
     help="Put the image into the Docker daemon (DOCKER_HOST), without the layers that it has; write no archive.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print digest, content id and layers as JSON, sizes in bytes.")
+@offline_option
 @weights_option
 @schema_option
+@step_options
 def image(  # noqa: PLR0913 - one argument an option
     *,
     file: str,
@@ -66,8 +76,11 @@ def image(  # noqa: PLR0913 - one argument an option
     compression: Compression | None,
     only_digest: bool,
     load: bool,
+    as_json: bool,
+    offline: bool,
     separate_weights: bool,
     schema: Path | None,
+    steps: StepOptions,
 ) -> None:
     """Build the image that cog.lock describes, as an archive.
 
@@ -81,44 +94,85 @@ def image(  # noqa: PLR0913 - one argument an option
     The same lock and code give the same digest on any machine; what is built already is not built again. What each
     layer turned out to be is recorded in cog.lock: a later build that makes anything else fails.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci import build
-    from cog_oci.lock import Lock
     from cog_oci.oci import Reference
-    from cog_oci.transports.archive import Archive
 
     found = project(file)
     reference = Reference.parse(tag or found.image_name)
     target = None if load or output == "-" else Path(output).absolute()
-    locked = Lock.read(found.lock_path)
-    options = image_options(
-        found,
-        compression=compression,
-        leave_out=frozenset() if target is None else frozenset({target}),
-        separate_weights=separate_weights,
-        schema=schema,
-    )
-    with workshop() as shop:
+    with workshop(offline=offline) as shop, _daemon(reference if load and not only_digest else None) as daemon:
+        # Only now: the daemon gets ready while these are imported.
+        from cog_oci import build
+        from cog_oci.cli._gap_words import warn_of_gaps
+        from cog_oci.transports.archive import Archive
+
+        lock = locked(found)
+        options = image_options(
+            found,
+            compression=compression,
+            leave_out=frozenset() if target is None else frozenset({target}),
+            separate_weights=separate_weights,
+            schema=schema,
+        )
         if only_digest:
-            known = [build.identify(found, one, locked, shop, options) for one in platforms(platform)]
-            click.echo(Archive([one.stored() for one in known], reference).descriptor.digest)
+            known = [build.identify(found, one, lock, shop, options) for one in platforms(platform)]
+            whole = Archive([one.stored() for one in known], reference)
+            click.echo(_words(whole, as_json=as_json))
             return
-        built = {str(one): build.build(found, one, locked, shop, options) for one in platforms(platform)}
-        recorded = locked.recording({name: one.layers for name, one in built.items()})
-        if recorded != locked:
+        with caching(steps.allowing(shop), found) as cached:
+            built = {str(one): build.build(found, one, lock, cached, options) for one in platforms(platform)}
+        recorded = lock.recording({name: one.layers for name, one in built.items()})
+        if recorded != lock:
             recorded.write(found.lock_path)
-        attached = [blob for one in built.values() for blob in one.lock.blobs]
-        whole = Archive([one.image.stored() for one in built.values()], reference, attached)
-        if load:
-            _load(whole, shop)
+        images = [one.image.stored() for one in built.values()]
+        if daemon is not None:
+            whole = Archive(images, reference)  # a daemon keeps nothing but images
+            _load(whole, daemon, shop)
         else:
+            documents = [blob for one in attached(found, recorded, built.values()) for blob in one.blobs]
+            whole = Archive(images, reference, documents)
             _write(whole, target, output, shop)
-    click.echo(whole.descriptor.digest, err=target is None and not load)
+        for one in built.values():
+            warn_of_gaps(one.image, lock, shop)
+    click.echo(_words(whole, as_json=as_json), err=target is None and not load)
 
 
-def _load(whole: Archive, shop: Workshop) -> None:
+def _words(whole: Archive, *, as_json: bool) -> str:
+    """The digest, or all that is known of the image."""
+    if not as_json:
+        return whole.descriptor.digest
+    import json
+
+    def layer(one: StoredLayer) -> dict[str, Any]:
+        blob = one.descriptor
+        return {"name": one.name, "diff_id": one.diff_id, "digest": blob.digest, "size": blob.size}
+
+    platforms = {
+        str(one.platform): {
+            "digest": one.descriptor.digest,
+            "content_id": one.content_id,
+            "layers": [layer(each) for each in one.layers],
+        }
+        for one in whole.images
+    }
+    found = {"name": whole.reference.full, "digest": whole.descriptor.digest, "platforms": platforms}
+    return json.dumps(found, indent=2)
+
+
+@contextmanager
+def _daemon(reference: Reference | None) -> Iterator[Docker | None]:
+    """The daemon that the image of this name is for, which gets ready meanwhile; None for none."""
+    if reference is None:
+        yield None
+        return
     from cog_oci.transports.docker import Docker
 
-    sent = Docker().load(whole, shop.store, shop.progress)
+    with Docker() as daemon:
+        daemon.expect(reference.familiar)
+        yield daemon
+
+
+def _load(whole: Archive, daemon: Docker, shop: Workshop) -> None:
+    sent = daemon.load(whole, shop.store, shop.progress)
     shop.progress.say(f"loaded {whole.reference.familiar}: {sent / 1e6:.1f} MB of layers were new to the daemon")
 
 

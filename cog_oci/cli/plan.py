@@ -10,6 +10,7 @@ import click
 from cog_oci.cli._options import (
     file_option,
     image_options,
+    locked,
     platform_option,
     platforms,
     project,
@@ -21,10 +22,11 @@ from cog_oci.cli._options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cog_oci.build import Workshop
     from cog_oci.layers import Layer
-    from cog_oci.plan import Options, Plan
+    from cog_oci.options import Options
+    from cog_oci.plan import Plan
     from cog_oci.store import Store
+    from cog_oci.workshop import Workshop
 
 __all__ = ["plan"]
 
@@ -38,18 +40,21 @@ __all__ = ["plan"]
 def plan(file: str, platform: str, as_json: bool, separate_weights: bool, schema: Path | None) -> None:
     """Show the layers that the image will have, bottom up: how many bytes each is, and why it is one.
 
+    \b
+    cog-oci plan
+    cog-oci plan --json | jq '.[][] | .layer'
+
     Nothing is fetched or built. A size is that of the blob where the layer was built before (`built`), else that of the
     files it will be made from (`from`).
-    """
-    from cog_oci.lock import Lock
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci.plan import make_plan
 
     found = project(file)
-    locked = Lock.read(found.lock_path)
+    lock = locked(found)
     options = image_options(found, separate_weights=separate_weights, schema=schema)
     with workshop() as shop:
         rows = {
-            str(one): _rows(make_plan(found, one, locked, options, shop.store), shop, options)
+            str(one): _rows(make_plan(found, one, lock, options, shop.store), shop, options)
             for one in platforms(platform)
         }
     if as_json:

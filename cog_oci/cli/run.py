@@ -1,192 +1,154 @@
-"""`cog-oci run`: one prediction in the image, without an engine."""
+"""`cog-oci run`: one prediction in the image, with any engine or none."""
 
 from __future__ import annotations
 
-import base64
 import json
-import mimetypes
-import socket
-import time
+import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cog_oci.cli._options import (
-    file_option,
-    image_options,
-    platform_option,
-    project,
-    schema_option,
-    weights_option,
-    workshop,
-)
+from cog_oci.cli._cog_flags import image_flags
+from cog_oci.cli._launch import Where, container_options, input_option, pairs, token_option
+from cog_oci.cli._options import file_option, offline_option, project, schema_option, weights_option, workshop
+from cog_oci.cli._steps import step_options
 from cog_oci.errors import CogError
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Mapping
 
-    from cog_oci.oci import Image
-    from cog_oci.store import Store
+    from cog_oci.cli._steps import StepOptions
+    from cog_oci.schema import Schema
 
 __all__ = ["run"]
 
-_ADDRESS = "127.0.0.1"
-
 
 @click.command()
+@click.argument("image", required=False)
 @file_option
-@platform_option
-@click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; @FILE sends a file.")
-@click.option("-e", "--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable in the container.")
+@input_option("Input")
+@click.option(
+    "--json",
+    "whole",
+    is_flag=False,
+    flag_value="",
+    metavar="[JSON|@FILE|-]",
+    help="All inputs as a JSON object, from a file with @, from standard input with -; prints the whole answer as JSON."
+    " Without a value it only does the latter.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the output to this file.")
 @click.option("--setup-timeout", default=300, show_default=True, help="Seconds that the model may take to set up.")
-@click.option("--json", "whole", is_flag=True, help="Print the whole answer as JSON.")
+@token_option
+@container_options
+@step_options
+@image_flags
+@offline_option
 @weights_option
 @schema_option
 def run(  # noqa: PLR0913 - one argument an option
     *,
+    where: Where,
+    image: str | None,
     file: str,
-    platform: str,
     inputs: tuple[str, ...],
-    variables: tuple[str, ...],
+    whole: str | None,
+    output: Path | None,
     setup_timeout: int,
-    whole: bool,
+    context: dict[str, str],
+    offline: bool,
+    steps: StepOptions,
     separate_weights: bool,
     schema: Path | None,
 ) -> None:
-    """Build the image and run one prediction in it, in a sandbox of user namespaces (Linux).
+    """Run one prediction: in the project's image, built first, or in IMAGE.
 
     \b
     cog-oci run -i prompt="a red fox" -i steps=4
-    cog-oci run -i image=@photo.jpg
+    cog-oci run -i image=@photo.jpg -o out.png
+    echo '{"prompt": "a red fox"}' | cog-oci run --json -
+    cog-oci run registry.example.com/you/model -i prompt=hello
+
+    Inputs are checked before anything is built or started. Text that the model returns is on standard output, files are
+    written to the working folder, all else is on standard error.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci import build
-    from cog_oci.lock import Lock
-    from cog_oci.oci import Platform
+    from cog_oci.cli._answer import Display, check_writable
+    from cog_oci.cli._asked import Asked
+    from cog_oci.cli._asking import ask
+    from cog_oci.cli._ready import at_hand, interface_document, named, ready
+    from cog_oci.engines import choose
 
-    found = project(file)
-    interface = build.read_interface(found, schema)
-    body = {"input": dict(_parsed(text, interface) for text in inputs)}
-    env = dict(_pair(text, "NAME=VALUE") for text in variables)
-    with workshop() as shop:
-        locked = Lock.read(found.lock_path)
-        options = image_options(found, separate_weights=separate_weights, schema=schema)
-        built = build.build(found, Platform.parse(platform), locked, shop, options).image
-        shop.progress.say("starting the image and running setup()")
-        answer = _predict(built, shop.store, body, env, setup_timeout)
-    _show(answer, whole=whole)
+    if whole and inputs:
+        raise CogError("Must use one of --json or --input to provide model inputs")
+    check_writable(output)
+    found = None if image else project(file)
+
+    @cache
+    def given() -> tuple[Mapping[str, Any], dict[str, Any]]:
+        document = interface_document(image_of) if found is None else _model(found, schema).document
+        return document, _given(document, inputs, whole)
+
+    with workshop(offline=offline) as plain:
+        shop = steps.allowing(plain)
+        at_once = at_hand(found, where, shop) if found is not None else None
+        if at_once is not None:
+            engine, image_of = at_once
+        elif found is not None:
+            given()  # what is wrong with them is said before an engine is looked for
+            engine = choose(where.engine)
+            image_of = ready(found, where, engine, shop, separate_weights=separate_weights, schema=schema)
+        else:
+            engine = choose(where.engine)
+            image_of = named(image or "", engine, shop)
+
+        def asking() -> Asked:
+            document, values = given()
+            shop.progress.say("Starting the image and running setup()...")
+            body = {"input": values, "context": context}
+            return Asked(kind="predictions", body=body, setup_timeout=setup_timeout, events=_streams(document))
+
+        display = Display(shop.progress, "Running prediction...", whole=whole is not None, output=output)
+        ask(engine, image_of, where, "predictions", asking, display)
 
 
-def _predict(
-    image: Image, store: Store, body: Mapping[str, Any], env: Mapping[str, str], setup_timeout: int
-) -> dict[str, Any]:
-    import requests
+def _model(found: Any, schema: Path | None) -> Schema:
+    from cog_oci.model import read_model
 
-    from cog_oci.sandbox import Sandbox
-
-    port = _free_port()
-    base = f"http://{_ADDRESS}:{port}"
-    command = [*image.config.entrypoint, *image.config.command, "--host", _ADDRESS]
-    with Sandbox(image, store).start(command, env={"COG_LOG_LEVEL": "error", **env, "PORT": str(port)}) as process:
-        _wait_until_ready(base, process, setup_timeout)
-        answer = requests.post(f"{base}/predictions", json=body, timeout=(10, None))
-    if answer.headers.get("Content-Type", "").startswith("application/json"):
-        document = answer.json()
-        if answer.ok:
-            return dict(document)
-        raise CogError(f"the model refused the input: {_refusal(document)}")
-    raise CogError(f"the server answered HTTP {answer.status_code}: {answer.text}")
+    model = read_model(found, schema)
+    if model is None:
+        raise CogError("cog.yaml names no model to run", hint="add `run: run.py:Runner`")
+    return model
 
 
-def _wait_until_ready(base: str, process: subprocess.Popen[bytes], timeout: int) -> None:
-    import requests
+def _streams(document: Mapping[str, Any]) -> bool:
+    """Whether the model sends events (as Cog's documents say it)."""
+    operation = document.get("paths", {}).get("/predictions", {}).get("post", {})
+    return operation.get("x-cog-streaming") is True
 
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise CogError(f"the server ended with status {process.returncode} before it was ready")
+
+def _given(document: Mapping[str, Any], inputs: tuple[str, ...], whole: str | None) -> dict[str, Any]:
+    """The inputs, checked."""
+    from cog_oci.inputs import Interface
+
+    interface = Interface(document)
+    values: dict[str, Any] = interface.read(_object(whole)) if whole else interface.parse(pairs(inputs))
+    interface.check(values)
+    return values
+
+
+def _object(text: str) -> dict[str, Any]:
+    if text in {"-", "@-"}:
+        text = sys.stdin.read()
+    elif text.startswith("@"):
         try:
-            health = requests.get(f"{base}/health-check", timeout=5).json()
-        except (requests.ConnectionError, requests.Timeout):
-            time.sleep(0.02)  # nothing tells us that a port is open; asking is cheap
-            continue
-        if health["status"] in {"READY", "BUSY"}:
-            return
-        if health["status"] in {"SETUP_FAILED", "DEFUNCT"}:
-            raise CogError(f"the model's setup failed:\n{health.get('setup', {}).get('logs', '').rstrip()}")
-        time.sleep(0.05)
-    raise CogError(f"the model was not ready after {timeout} s", hint="give it longer with --setup-timeout")
-
-
-def _refusal(document: Mapping[str, Any]) -> str:
-    detail = document.get("detail")
-    if isinstance(detail, list):
-        return "; ".join(f"{'.'.join(map(str, item['loc'][2:]))}: {item['msg']}" for item in detail)
-    return str(document.get("error", document))
-
-
-def _parsed(text: str, schema: Mapping[str, Any]) -> tuple[str, Any]:
-    """NAME=VALUE with the value as the schema's type; @FILE is a data URL, or the file's text for a plain string."""
-    name, value = _pair(text, "name=value")
-    field = schema.get(name)
-    if field is None:
-        raise CogError(f'unknown input "{name}"; valid inputs are: {", ".join(schema) or "none"}')
-    kind = field.get("type")
-    if value.startswith("@"):
-        path = Path(value[1:])
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise CogError(f'input "{name}": cannot read {path}: {error.strerror}') from None
-        if field.get("format") == "uri":
-            mime = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            return name, f"data:{mime};base64,{base64.b64encode(data).decode()}"
-        value = data.decode("utf-8", "replace")
-    if kind == "string" or field.get("allOf"):
-        return name, value
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CogError(f"cannot read the inputs from {text[1:]}: {error}") from None
     try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        raise CogError(f'invalid input "{name}": expected {kind}, got {value!r}') from None
-
-
-def _pair(text: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"Failed to parse input '{text}', expected format is '{form}'")
-    return name, value
-
-
-def _show(answer: Mapping[str, Any], *, whole: bool) -> None:
-    if whole:
-        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-    if answer["status"] != "succeeded":
-        if logs := answer.get("logs"):
-            click.echo(logs.rstrip("\n"), err=True)
-        raise CogError(f'Prediction failed with status "{answer["status"]}": {answer.get("error", "")}')
-    if whole:
-        return
-    output = answer.get("output")
-    if isinstance(output, str) and output.startswith("data:"):
-        path, data = _file(output)
-        path.write_bytes(data)
-        click.echo(f"Written output to: {path}", err=True)
-    elif isinstance(output, str):
-        click.echo(output)
-    elif output is None:
-        click.echo("No output generated", err=True)
-    else:
-        click.echo(json.dumps(output, indent=2, ensure_ascii=False))
-
-
-def _file(url: str) -> tuple[Path, bytes]:
-    head, _, encoded = url.partition(",")
-    mime = head.removeprefix("data:").split(";")[0]
-    return Path("output" + (mimetypes.guess_extension(mime) or "")), base64.b64decode(encoded)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_ADDRESS, 0))
-        return int(probe.getsockname()[1])
+        value = json.loads(text)
+    except ValueError as error:
+        raise CogError(f"the value of --json is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CogError("the value of --json must be an object of inputs by name")
+    return value

@@ -10,9 +10,9 @@ import click
 from cog_oci.cli._options import workshop
 
 if TYPE_CHECKING:
-    from cog_oci.build import Workshop
     from cog_oci.layers import Compression
     from cog_oci.transports.archive import Archive
+    from cog_oci.workshop import Workshop
 
 __all__ = ["transcode"]
 

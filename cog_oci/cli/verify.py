@@ -15,12 +15,12 @@ from cog_oci.errors import CogError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cog_oci.build import Workshop
     from cog_oci.config import Project
     from cog_oci.oci import StoredImage
     from cog_oci.plan import Plan
     from cog_oci.transports.sources import Source
     from cog_oci.verify import Outcome, Report, Verdict
+    from cog_oci.workshop import Workshop
 
 __all__ = ["verify"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from cog_oci.cli import main
+from tests.conftest import forget_the_environment
 
 
 @dataclass
@@ -21,10 +23,17 @@ class Done:
     stderr: str
 
 
-def command(*arguments: str, cwd: Path, check: bool = True) -> Done:
-    """Run `cog-oci` with these arguments in this folder."""
+def command(*arguments: str, cwd: Path, check: bool = True, **env: str) -> Done:
+    """Run `cog-oci` with these arguments in this folder, and with these variables beside those that are set."""
+    forget_the_environment()
     out, err = io.StringIO(), io.StringIO()
-    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", ["cog-oci", *arguments]):
+    with (
+        chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        patch.object(sys, "argv", ["cog-oci", *arguments]),
+        patch.dict(os.environ, env),
+    ):
         try:
             main()
         except SystemExit as ended:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from cog_oci.cli import _COMMANDS
 from cog_oci.config import Project
 from cog_oci.lock import Interpreter, Lock, PlatformLock, Wheel
 from cog_oci.resolver.base import Base
+from tests.cli.in_process import command
 from tests.conftest import make_wheel, need
 from tests.images.conftest import COMMAND, cog_oci
 
@@ -29,14 +31,19 @@ class Runner(BaseRunner):
 """
 
 
-@pytest.fixture
-def project(tmp_path) -> Path:
-    """A project with a model and no packages."""
-    folder = tmp_path / "project"
+def project_in(parent: Path) -> Path:
+    """A project with a model and no packages, in a new folder below `parent`."""
+    folder = parent / "project"
     folder.mkdir()
     (folder / "cog.yaml").write_text("build: {python_version: '3.13'}\nrun: run.py:Runner\n")
     (folder / "run.py").write_text(RUN)
     return folder
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """The same, for one test."""
+    return project_in(tmp_path)
 
 
 @pytest.fixture
@@ -86,7 +93,7 @@ def test_the_digest_and_nothing_else_is_on_standard_output(project, cache):
 
 def test_the_archive_goes_to_a_pipe_when_asked(project, cache):
     lock_by_hand(project)
-    cog_oci("image", cwd=project)
+    command("image", cwd=project)
 
     piped = subprocess.run([*COMMAND, "image", "-o", "-"], cwd=project, capture_output=True, check=True)
 
@@ -96,10 +103,10 @@ def test_the_archive_goes_to_a_pipe_when_asked(project, cache):
 
 def test_building_again_does_not_put_the_archive_into_the_image(project, cache):
     lock_by_hand(project)
-    first = cog_oci("image", "-o", "out.tar", cwd=project).stdout
+    first = command("image", "-o", "out.tar", cwd=project).stdout
     (project / "image.tar").write_bytes(b"an older one")
 
-    assert cog_oci("image", "-o", "out.tar", cwd=project).stdout == first
+    assert command("image", "-o", "out.tar", cwd=project).stdout == first
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,7 @@ def test_bad_input_is_one_clear_error_and_leaves_nothing(project, cache, change,
     change(project)
     before = files(project)
 
-    done = cog_oci("image", cwd=project, check=False)
+    done = command("image", cwd=project, check=False)
 
     assert done.returncode == 1
     assert says in done.stderr
@@ -166,11 +173,11 @@ def demanding(project, tmp_path, site, monkeypatch):
 
 
 def test_a_wheel_is_fetched_once(demanding, cache, site):
-    first = cog_oci("image", cwd=demanding).stdout
+    first = command("image", cwd=demanding).stdout
     assert "/wheel" in site.asked
     site.asked.clear()
 
-    assert cog_oci("image", cwd=demanding).stdout == first
+    assert cog_oci("image", cwd=demanding).stdout == first  # another process, which has the store and no memory of it
     assert site.asked == []
 
 
@@ -223,7 +230,7 @@ def test_two_builds_at_once_on_one_store_both_succeed(demanding, cache):
     digests = {build.communicate(timeout=60)[0] for build in builds}
 
     assert [build.returncode for build in builds] == [0, 0]
-    assert digests == {cog_oci("image", cwd=demanding).stdout.encode()}
+    assert digests == {command("image", cwd=demanding).stdout.encode()}
 
 
 @pytest.mark.namespaces
@@ -268,8 +275,35 @@ def test_wrong_usage_ends_with_two_and_says_the_usage(project):
     assert "Usage: cog-oci image" in done.stderr.replace("python -m cog_oci.cli", "cog-oci")
 
 
-@pytest.mark.parametrize("command", [[], ["lock"], ["image"], ["run"]])
-def test_every_command_has_help(command, project):
-    done = cog_oci(*command, "--help", cwd=project)
+_HELP = """
+import json, os, sys
+import click  # which takes longest to import, and once for all
+ended = {}
+for words in json.loads(sys.argv[1]):
+    if not (child := os.fork()):
+        os.dup2(os.open("help-" + "-".join(words), os.O_WRONLY | os.O_CREAT), 1)
+        sys.argv = ["cog-oci", *words, "--help"]
+        from cog_oci.cli import main
+        main()
+    ended["-".join(words)] = os.waitpid(child, 0)[1]
+print(json.dumps(ended))
+"""
 
-    assert "Usage:" in done.stdout
+_WITH_HELP = [[], *([name] for name in _COMMANDS)]
+
+
+@pytest.fixture(scope="module")
+def helped(tmp_path_factory):
+    """How each command ended that was asked for help, and what it wrote: each in a process that had nothing of ours."""
+    folder = tmp_path_factory.mktemp("help")
+    words = [sys.executable, "-c", _HELP, json.dumps(_WITH_HELP)]
+    ended = json.loads(subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout)
+    return {name: (status, (folder / f"help-{name}").read_text()) for name, status in ended.items()}
+
+
+@pytest.mark.parametrize("words", _WITH_HELP)
+def test_every_command_has_help(words, helped):
+    status, said = helped["-".join(words)]
+
+    assert status == 0
+    assert "Usage:" in said

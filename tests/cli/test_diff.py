@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 
 import pytest
 
@@ -181,7 +182,7 @@ def test_time_stamps_alone_are_counted(store, tmp_path):
 def test_a_lock_is_compared_with_the_one_that_an_image_carries(store, tmp_path):
     locked = lock(wheel("numpy", "1.0", 100))
     image = carrying(store, tmp_path, locked, BASE)
-    locked.model_copy(update={"platforms": {**locked.platforms, "linux/arm64": locked.platforms["linux/amd64"]}}).write(
+    replace(locked, platforms={**locked.platforms, "linux/arm64": locked.platforms["linux/amd64"]}).write(
         tmp_path / "same.lock"
     )
     lock(wheel("numpy", "2.0", 100)).write(tmp_path / "other.lock")

@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
+from tests.cli.in_process import command
 from tests.cli.test_commands import lock_by_hand
-from tests.images.conftest import cog_oci
 
 from .test_commands import cache, project  # noqa: F401 - fixtures
 
@@ -26,12 +26,12 @@ def config(folder) -> dict:
 
 
 def test_the_commit_is_in_the_labels_and_verify_takes_it_from_there(locked):
-    cog_oci("image", cwd=locked, GITHUB_SHA="c0ffee", GITHUB_REF_NAME="v1.2")
+    command("image", cwd=locked, GITHUB_SHA="c0ffee", GITHUB_REF_NAME="v1.2")
 
     labels = config(locked)["config"]["Labels"]
     assert labels["org.opencontainers.image.revision"] == "c0ffee"
     assert labels["org.opencontainers.image.version"] == "v1.2"
-    done = cog_oci("verify", "image.tar", cwd=locked, check=False, GITHUB_SHA="another")
+    done = command("verify", "image.tar", cwd=locked, check=False, GITHUB_SHA="another")
     assert done.returncode == 0, done.stdout
 
 
@@ -48,13 +48,13 @@ def test_a_given_schema_is_the_images_byte_for_byte(locked, tmp_path, how):
     env = {"COG_OPENAPI_SCHEMA": "../given.json"} if how == "variable" else {}
     (locked / "run.py").write_text("this is no Python\n")
 
-    cog_oci("image", *given, cwd=locked, **env)
+    command("image", *given, cwd=locked, **env)
 
     assert config(locked)["config"]["Labels"]["run.cog.openapi_schema"] == json.dumps(document, indent=3)
 
 
 def test_certificates_without_a_base_that_knows_any_are_refused(locked):
-    done = cog_oci("image", cwd=locked, check=False, COG_CA_CERT="nowhere")
+    done = command("image", cwd=locked, check=False, COG_CA_CERT="nowhere")
 
     assert done.returncode == 1
     assert "COG_CA_CERT: 'nowhere' is no file" in done.stderr
@@ -65,7 +65,7 @@ def test_weights_apart_do_not_move_when_the_code_does(locked):
         file.truncate(11 << 20)
 
     def layers() -> list[str]:
-        cog_oci("image", "--separate-weights", cwd=locked)
+        command("image", "--separate-weights", cwd=locked)
         return config(locked)["rootfs"]["diff_ids"]
 
     before = layers()
@@ -74,7 +74,7 @@ def test_weights_apart_do_not_move_when_the_code_does(locked):
     after = layers()
 
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, True, False]
-    rows = json.loads(cog_oci("plan", "--separate-weights", "--json", cwd=locked).stdout)["linux/amd64"]
+    rows = json.loads(command("plan", "--separate-weights", "--json", cwd=locked).stdout)["linux/amd64"]
     assert rows[2]["layer"] == "weights model.bin"
 
 
@@ -82,7 +82,7 @@ def test_compression_of_cog_yaml_is_the_default(locked):
     lines = (locked / "cog.yaml").read_text()
     (locked / "cog.yaml").write_text(lines + "image: {name: me/model, compression: zstd}\n")
 
-    cog_oci("image", cwd=locked)
+    command("image", cwd=locked)
 
     with tarfile.open(locked / "image.tar") as archive:
         entry = json.load(archive.extractfile("manifest.json"))[0]

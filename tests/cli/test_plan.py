@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from cog_oci.store import Store
+from tests.cli.in_process import command
 from tests.cli.test_commands import lock_by_hand
 from tests.conftest import keep_wheel, make_wheel
 from tests.images.conftest import cog_oci
@@ -14,7 +16,7 @@ from .test_commands import cache, project  # noqa: F401 - fixtures
 
 def test_it_shows_layers_bytes_and_reasons_and_needs_no_artifact(project, cache, tmp_path):  # noqa: F811
     big = keep_wheel(Store(tmp_path / "elsewhere"), make_wheel(tmp_path, "big", {"big/a.py": b"1"}))
-    lock_by_hand(project, big.model_copy(update={"size": 9 << 20}))
+    lock_by_hand(project, replace(big, size=9 << 20))
 
     done = cog_oci("plan", cwd=project)
 
@@ -27,9 +29,9 @@ def test_it_shows_layers_bytes_and_reasons_and_needs_no_artifact(project, cache,
 
 def test_a_layer_that_was_built_shows_its_own_size(project, cache):  # noqa: F811
     lock_by_hand(project)
-    cog_oci("image", cwd=project)
+    command("image", cwd=project)
 
-    rows = json.loads(cog_oci("plan", "--json", cwd=project).stdout)["linux/amd64"]
+    rows = json.loads(command("plan", "--json", cwd=project).stdout)["linux/amd64"]
 
     assert [(row["layer"], row["size"]) for row in rows] == [
         ("server", "built"),

@@ -5,23 +5,37 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from cog_oci.lock import Lock
+from cog_oci.oci import MediaType
 from cog_oci.store import Store
-from tests.cli.test_commands import lock_by_hand
+from tests.cli.in_process import command
+from tests.cli.test_commands import lock_by_hand, project_in
 from tests.conftest import keep_wheel, make_wheel
 from tests.images.conftest import cog_oci
 
 from .test_commands import cache, project  # noqa: F401 - fixtures
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A project with one wheel and its store, after a build: the folder of both, and the digest."""
+    folder = tmp_path_factory.mktemp("once")
+    own, store = project_in(folder), Store(folder / "cache")
+    lock_by_hand(own, keep_wheel(store, make_wheel(folder, "demo", {"demo/__init__.py": b"x = 1\n" * 99})))
+    return folder, command("image", cwd=own, COG_CACHE_DIR=str(store.root)).stdout.strip()
+
+
 @pytest.fixture
-def built(project, cache, tmp_path):  # noqa: F811
-    """A project with one wheel, built once: its folder and its digest."""
-    lock_by_hand(project, keep_wheel(Store(cache), make_wheel(tmp_path, "demo", {"demo/__init__.py": b"x = 1\n" * 99})))
-    return project, cog_oci("image", cwd=project).stdout.strip()
+def built(once, cache, tmp_path):  # noqa: F811
+    """A copy of that for each test: its project and its digest; COG_CACHE_DIR is the copy of the store."""
+    folder, digest = once
+    shutil.copytree(folder / "cache", cache)
+    shutil.copytree(folder / "project", tmp_path / "project")
+    return tmp_path / "project", digest
 
 
 def layers(folder):
@@ -40,7 +54,7 @@ def test_the_record_grows_with_each_compression_and_the_content_stays(built):
 
     ids = {}
     for compression in ("gzip", "zstd", "none"):
-        cog_oci("image", "--compression", compression, "-o", "../image.tar", cwd=folder)
+        command("image", "--compression", compression, "-o", "../image.tar", cwd=folder)
         with tarfile.open(folder.parent / "image.tar") as archive:
             manifest = json.load(archive.extractfile("manifest.json"))[0]
             ids[compression] = manifest["Config"]
@@ -53,7 +67,7 @@ def test_building_again_changes_nothing_in_the_lock(built):
     folder, digest = built
     before = (folder / "cog.lock").read_bytes()
 
-    assert cog_oci("image", cwd=folder).stdout.strip() == digest
+    assert command("image", cwd=folder).stdout.strip() == digest
     assert (folder / "cog.lock").read_bytes() == before
 
 
@@ -66,13 +80,13 @@ def test_the_digest_is_known_from_lock_and_code_without_any_artifact(built, tmp_
     assert done.stdout == digest + "\n"
     with (folder / "run.py").open("a") as file:
         file.write("# changed\n")
-    assert cog_oci("image", "--digest", cwd=folder, COG_CACHE_DIR=str(empty)).stdout.strip() != digest
+    assert command("image", "--digest", cwd=folder, COG_CACHE_DIR=str(empty)).stdout.strip() != digest
 
 
 def test_a_digest_that_nothing_says_is_an_error_that_says_what_to_do(built, tmp_path):
     folder, _ = built
 
-    done = cog_oci(
+    done = command(
         "image", "--digest", "--compression", "zstd", cwd=folder, check=False, COG_CACHE_DIR=str(tmp_path / "e")
     )
 
@@ -96,15 +110,11 @@ def test_a_layer_that_comes_out_otherwise_fails_the_build_and_names_the_place(bu
     with store.path(python.blobs["gzip"].digest).open("rb") as blob:
         plain = open_plain(blob, "").read().replace(b"x = 1\nx = 1\n", b"x = 1\nx = 2\n", 1)
     other = render("python", BytesIO(plain), store)
-    blobs = {
-        "gzip": python.blobs["gzip"].model_copy(
-            update={"digest": other.descriptor.digest, "size": other.descriptor.size}
-        )
-    }
-    recorded = python.model_copy(update={"diff_id": other.diff_id, "blobs": blobs})
+    blobs = {"gzip": replace(python.blobs["gzip"], digest=other.descriptor.digest, size=other.descriptor.size)}
+    recorded = replace(python, diff_id=other.diff_id, blobs=blobs)
     locked.recording({"linux/amd64": (server, recorded)}).write(path)
 
-    done = cog_oci("image", cwd=folder, check=False)
+    done = command("image", cwd=folder, check=False)
 
     assert done.returncode == 1
     assert "layer python is not what cog.lock recorded" in done.stderr
@@ -113,7 +123,7 @@ def test_a_layer_that_comes_out_otherwise_fails_the_build_and_names_the_place(bu
     # Without the recorded blob at hand the layer is still named.
     shutil.rmtree(cache / "layers")
     store.path(other.descriptor.digest).unlink()
-    done = cog_oci("image", cwd=folder, check=False)
+    done = command("image", cwd=folder, check=False)
     assert done.returncode == 1
     assert other.diff_id in done.stderr
 
@@ -122,7 +132,7 @@ def test_several_platforms_are_one_index(project, cache):  # noqa: F811
     both = "linux/amd64,linux/arm64"
     lock_by_hand(project, platforms=("linux/amd64", "linux/arm64"))
 
-    digest = cog_oci("image", "--platform", both, cwd=project).stdout.strip()
+    digest = command("image", "--platform", both, cwd=project).stdout.strip()
 
     with tarfile.open(project / "image.tar") as archive:
         (entry,) = json.load(archive.extractfile("index.json"))["manifests"]
@@ -134,7 +144,7 @@ def test_several_platforms_are_one_index(project, cache):  # noqa: F811
             config = json.load(archive.extractfile("blobs/" + manifest["config"]["digest"].replace(":", "/")))
             assert config["architecture"] == one["platform"]["architecture"]
         assert len(json.load(archive.extractfile("manifest.json"))) == 1
-    assert cog_oci("image", "--digest", "--platform", both, cwd=project).stdout.strip() == digest
+    assert command("image", "--digest", "--platform", both, cwd=project).stdout.strip() == digest
 
 
 def test_the_image_carries_its_lock(built):
@@ -155,6 +165,7 @@ def test_the_image_carries_its_lock(built):
     locked = Lock.from_bytes(carried)
     assert locked.platforms["linux/amd64"].layers == ()
     assert [wheel.name for wheel in locked.platforms["linux/amd64"].wheels] == ["demo"]
-    (artifact,) = artifacts
+    assert {one["artifactType"] for one in artifacts} == {MediaType.LOCK, MediaType.CYCLONEDX}
+    (artifact,) = (one for one in artifacts if one["artifactType"] == MediaType.LOCK)
     assert artifact["subject"]["digest"] == digest
     assert artifact["layers"][0]["digest"] == config["config"]["Labels"]["run.cog.lock"]

@@ -12,6 +12,7 @@ from cog_oci.store import Store
 from cog_oci.transports import archive
 from cog_oci.transports.archive import Archive
 from cog_oci.transports.sources import open_source
+from tests.cli.in_process import command
 from tests.cli.test_commands import RUN, lock_by_hand
 from tests.images.conftest import cog_oci
 from tests.transports.stored import NAME, image, write_layout
@@ -50,7 +51,7 @@ def test_an_archive_becomes_an_archive_and_its_new_digest_is_printed(made, tmp_p
 
 
 def test_an_archive_may_take_its_own_place(made, tmp_path):
-    cog_oci("transcode", "image.tar", "image.tar", "--compression", "none", cwd=tmp_path)
+    command("transcode", "image.tar", "image.tar", "--compression", "none", cwd=tmp_path)
 
     assert only(tmp_path / "image.tar")[0].content_id == made.content_id
 
@@ -59,7 +60,7 @@ def test_an_archive_may_take_its_own_place(made, tmp_path):
 def test_a_folder_becomes_a_layout(made, tmp_path, out):
     (tmp_path / "there").mkdir()
 
-    done = cog_oci("transcode", "image.tar", out, "--compression", "none", "-t", "you/other:v2", cwd=tmp_path)
+    done = command("transcode", "image.tar", out, "--compression", "none", "-t", "you/other:v2", cwd=tmp_path)
 
     found, name = only(tmp_path / out)
     assert (tmp_path / out / "oci-layout").is_file()
@@ -70,7 +71,7 @@ def test_a_folder_becomes_a_layout(made, tmp_path, out):
 def test_an_image_without_a_name_has_to_be_given_one(store, tmp_path):
     write_layout(tmp_path / "layout", store, image(store))
 
-    done = cog_oci("transcode", "layout", "out.tar", "--compression", "gzip", cwd=tmp_path, check=False)
+    done = command("transcode", "layout", "out.tar", "--compression", "gzip", cwd=tmp_path, check=False)
 
     assert done.returncode == 1
     assert "layout does not say what the image is called\nhint: name it, with -t" in done.stderr
@@ -81,9 +82,9 @@ def test_an_image_of_ours_keeps_its_lock_and_its_content_id(tmp_path):
     (tmp_path / "cog.yaml").write_text("build: {python_version: '3.13'}\nrun: run.py:Runner\n")
     (tmp_path / "run.py").write_text(RUN)
     lock_by_hand(tmp_path)
-    cog_oci("image", "-t", "me/model:v1", cwd=tmp_path)
+    command("image", "-t", "me/model:v1", cwd=tmp_path)
 
-    cog_oci("transcode", "image.tar", "out.tar", "--compression", "zstd", cwd=tmp_path)
+    command("transcode", "image.tar", "out.tar", "--compression", "zstd", cwd=tmp_path)
 
     before, after = only(tmp_path / "image.tar")[0], only(tmp_path / "out.tar")[0]
     assert before.config == after.config
@@ -101,7 +102,7 @@ def test_a_damaged_archive_is_one_clear_error_and_leaves_nothing(made, tmp_path)
     at = data.index(blob) + len(blob) // 2
     path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
 
-    done = cog_oci("transcode", "image.tar", "out.tar", "--compression", "none", cwd=tmp_path, check=False)
+    done = command("transcode", "image.tar", "out.tar", "--compression", "none", cwd=tmp_path, check=False)
 
     assert done.returncode == 1
     assert f"error: image.tar: blob {digest} is not what the image says: expected {digest}, got sha256:" in done.stderr
@@ -110,14 +111,14 @@ def test_a_damaged_archive_is_one_clear_error_and_leaves_nothing(made, tmp_path)
 
 
 def test_the_help_says_what_in_and_out_may_be(tmp_path):
-    text = " ".join(cog_oci("transcode", "--help", cwd=tmp_path).stdout.split())
+    text = " ".join(command("transcode", "--help", cwd=tmp_path).stdout.split())
 
     assert "cog-oci transcode image.tar small.tar --compression zstd" in text
     assert "IN is an archive, a folder with an OCI layout, or an image in a registry." in text
 
 
 def test_nothing_else_than_a_known_envelope_is_taken(made, tmp_path):
-    done = cog_oci("transcode", "image.tar", "out.tar", "--compression", "xz", cwd=tmp_path, check=False)
+    done = command("transcode", "image.tar", "out.tar", "--compression", "xz", cwd=tmp_path, check=False)
 
     assert done.returncode == 2
     assert "'xz' is not one of 'gzip', 'zstd', 'none'" in done.stderr

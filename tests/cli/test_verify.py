@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cog_oci.transports.sources import open_source
+from tests.cli.in_process import command
 from tests.cli.test_commands import lock_by_hand
 from tests.images.conftest import cog_oci
 
@@ -26,7 +27,7 @@ def built(tmp_path_factory) -> Path:
     (project / "cog.yaml").write_text("run: run.py:Runner\n")
     (project / "run.py").write_text(CODE)
     lock_by_hand(project)
-    cog_oci("image", "-o", str(folder / "image.tar"), cwd=project, COG_CACHE_DIR=str(folder / "cache"))
+    command("image", "-o", str(folder / "image.tar"), cwd=project, COG_CACHE_DIR=str(folder / "cache"))
     return folder
 
 
@@ -48,7 +49,7 @@ def flipped(archive: Path, target: Path, layer: int, offset: int) -> str:
 
 
 def test_in_its_project_an_image_is_reproduced_whole(built):
-    done = cog_oci("verify", "../image.tar", cwd=built / "project")
+    done = command("verify", "../image.tar", cwd=built / "project")
 
     assert done.returncode == 0
     lines = done.stdout.splitlines()
@@ -58,9 +59,9 @@ def test_in_its_project_an_image_is_reproduced_whole(built):
 
 
 def test_elsewhere_the_code_is_not_rebuilt_unless_the_project_is_named(built, tmp_path):
-    alone = cog_oci("verify", str(built / "image.tar"), cwd=tmp_path)
-    named = cog_oci("verify", str(built / "image.tar"), "--project", str(built / "project"), cwd=tmp_path)
-    by_file = cog_oci("verify", str(built / "image.tar"), "-f", str(built / "project/cog.yaml"), cwd=tmp_path)
+    alone = command("verify", str(built / "image.tar"), cwd=tmp_path)
+    named = command("verify", str(built / "image.tar"), "--project", str(built / "project"), cwd=tmp_path)
+    by_file = command("verify", str(built / "image.tar"), "-f", str(built / "project/cog.yaml"), cwd=tmp_path)
 
     assert "code    not rebuilt: it is made from the project's files; name their folder with --project" in alone.stdout
     assert "reproduced: 2 of 3 layers" in alone.stdout
@@ -71,9 +72,9 @@ def test_elsewhere_the_code_is_not_rebuilt_unless_the_project_is_named(built, tm
 def test_an_archive_in_its_own_project_is_no_part_of_the_code(built, tmp_path):
     folder = tmp_path / "project"
     shutil.copytree(built / "project", folder)
-    cog_oci("image", "-o", "mine.tar", cwd=folder)
+    command("image", "-o", "mine.tar", cwd=folder)
 
-    assert "reproduced: 3 of 3 layers" in cog_oci("verify", "mine.tar", cwd=folder).stdout
+    assert "reproduced: 3 of 3 layers" in command("verify", "mine.tar", cwd=folder).stdout
 
 
 def test_a_damaged_blob_ends_with_one_and_says_where(built, tmp_path):
@@ -88,7 +89,7 @@ def test_a_damaged_blob_ends_with_one_and_says_where(built, tmp_path):
 
 
 def test_what_was_found_is_json_when_asked(built):
-    done = cog_oci("verify", "../image.tar", "--json", cwd=built / "project")
+    done = command("verify", "../image.tar", "--json", cwd=built / "project")
 
     (report,) = json.loads(done.stdout)
     assert report["good"] is True
@@ -104,10 +105,10 @@ def test_two_images_are_compared_without_building(built, tmp_path, monkeypatch):
     shutil.copytree(built / "project", folder)
     (folder / "cog.yaml").write_text("run: run.py:Runner\nenvironment: [A=1]\n")
     (folder / "more.py").write_text("")
-    cog_oci("image", "-o", "../other.tar", "--compression", "zstd", cwd=folder)
+    command("image", "-o", "../other.tar", "--compression", "zstd", cwd=folder)
     monkeypatch.setenv("COG_CACHE_DIR", str(tmp_path / "empty"))
 
-    done = cog_oci("verify", "other.tar", "--against", str(built / "image.tar"), cwd=tmp_path, check=False)
+    done = command("verify", "other.tar", "--against", str(built / "image.tar"), cwd=tmp_path, check=False)
 
     assert done.returncode == 1
     assert "  server  the same\n  python  the same\n" in done.stdout
@@ -122,9 +123,9 @@ def test_names_that_a_terminal_would_obey_are_printed_as_text(built, tmp_path):
     folder = tmp_path / "project"
     shutil.copytree(built / "project", folder)
     (folder / "\x1b]0;owned\x07\nfake").write_text("")
-    cog_oci("image", "-o", "../other.tar", cwd=folder)
+    command("image", "-o", "../other.tar", cwd=folder)
 
-    done = cog_oci("verify", "other.tar", "--against", str(built / "image.tar"), cwd=tmp_path, check=False)
+    done = command("verify", "other.tar", "--against", str(built / "image.tar"), cwd=tmp_path, check=False)
 
     assert "\x1b" not in done.stdout
     assert "/src/\\x1b]0;owned\\x07\\nfake: is not expected" in done.stdout
@@ -148,7 +149,7 @@ def test_what_cannot_be_verified_is_one_clear_error(built, tmp_path, arguments, 
     (tmp_path / "changed/cog.yaml").write_text("run: run.py:Runner\nbuild: {system_packages: [git]}\n")
 
     words = [word.format(image=built / "image.tar") for word in arguments]
-    done = cog_oci("verify", *words, cwd=tmp_path, check=False)
+    done = command("verify", *words, cwd=tmp_path, check=False)
 
     assert done.returncode == 1
     assert says in done.stderr
@@ -171,7 +172,7 @@ def test_a_tampered_image_with_true_digests_is_found_out(built, tmp_path):
     _replace_layer(layout, image, plain.replace(b"return ''", b"return 1 "))
     pack(layout, tmp_path / "tampered.tar")
 
-    done = cog_oci("verify", "tampered.tar", "--project", str(built / "project"), cwd=tmp_path, check=False)
+    done = command("verify", "tampered.tar", "--project", str(built / "project"), cwd=tmp_path, check=False)
 
     assert done.returncode == 1
     assert "differs: /src/run.py: content byte " in done.stdout

@@ -8,7 +8,6 @@ import mimetypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "cog_oci.cli"]
@@ -130,12 +130,6 @@ def docker(tmp_path_factory):
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30)
         log.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def data_url(path: Path) -> str:

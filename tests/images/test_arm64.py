@@ -18,7 +18,8 @@ from cog_oci.lock import Lock
 from cog_oci.oci import Platform
 from tests.conftest import need
 from tests.emulation import CPU, LEND, emulated, init_of, need_emulation
-from tests.images.conftest import ROOT, ask, cog_oci, data_url, free_port, wait_until_ready
+from tests.images.conftest import ROOT, ask, cog_oci, data_url, wait_until_ready
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.oracle]
 

@@ -6,10 +6,11 @@ import json
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 
 import pytest
 
-from cog_oci.build import Workshop, build
+from cog_oci.build import build
 from cog_oci.bytecode import cannot_compile
 from cog_oci.config import Project
 from cog_oci.layers import realise
@@ -19,6 +20,7 @@ from cog_oci.oci import Platform
 from cog_oci.plan import artifact_layers
 from cog_oci.sandbox import Sandbox
 from cog_oci.store import Store
+from cog_oci.workshop import Workshop
 from tests.images.conftest import ROOT, cog_oci
 
 pytestmark = [pytest.mark.network, pytest.mark.namespaces]
@@ -81,8 +83,8 @@ def test_every_module_has_bytecode_that_its_interpreter_takes_for_its_own(filety
 
 def test_the_server_loads_without_compiling_anything(filetype):
     locked, store = Lock.read(filetype.folder / "cog.lock"), Store(filetype.store)
-    parts = locked.platform(AMD64).model_copy(update={"bytecode": False})
-    plain = locked.model_copy(update={"platforms": {str(AMD64): parts}})
+    parts = replace(locked.platform(AMD64), bytecode=False)
+    plain = replace(locked, platforms={str(AMD64): parts})
     # What an interpreter compiles to import, it writes down.
     load = "import sys; sys.path.insert(0, '/opt/cog/server'); import cog_oci.server.serving"
     count = f"""touch /tmp/now && "$0" -I -S -c "{load}" && find / -xdev -name '*.pyc' -newer /tmp/now | wc -l"""

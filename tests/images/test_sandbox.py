@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import need
-from tests.images.conftest import ROOT, cog_oci
+from tests.images.conftest import COMMAND, ROOT, ask, cog_oci, data_url, wait_until_ready
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.namespaces]
 
@@ -53,3 +56,45 @@ def test_nothing_that_runs_can_change_the_store(filetype):
 
     assert first
     assert predict() == first
+
+
+def ordinary(*arguments: str, cwd: Path, **env: str):
+    """The command line as an ordinary user types it."""
+    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+    return cog_oci(*arguments, cwd=cwd, prefix=prefix, **env)
+
+
+def test_an_ordinary_users_command_has_the_project_and_may_write_there(filetype):
+    done = ordinary(
+        *("exec", "--engine=sandbox", "sh", "-c", "id -u && echo made > made.txt && cat cog.yaml"),
+        cwd=filetype.folder,
+        COG_CACHE_DIR=str(filetype.store),
+    )
+
+    assert done.stdout.startswith("0\n")  # inside; outside, files are the user's
+    assert "python_version" in done.stdout
+    assert (filetype.folder / "made.txt").read_text() == "made\n"
+    (filetype.folder / "made.txt").unlink()
+
+
+def test_an_ordinary_user_serves(filetype):
+    port = free_port()
+    with subprocess.Popen(
+        [
+            *("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"),
+            *(*COMMAND, "serve", "--engine=sandbox", "-p", str(port)),
+        ],
+        cwd=filetype.folder,
+        env={**os.environ, "COG_CACHE_DIR": str(filetype.store)},
+        stderr=subprocess.DEVNULL,
+    ) as program:
+        try:
+            wait_until_ready(f"http://127.0.0.1:{port}")
+            given = {"input": {"file": data_url(ROOT / "README.md")}}
+            answer = ask(f"http://127.0.0.1:{port}/predictions", given)
+        finally:
+            program.send_signal(signal.SIGINT)
+            status = program.wait(60)
+
+    assert answer["output"]["label"] == "markdown"
+    assert status == 0

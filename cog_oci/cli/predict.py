@@ -1,0 +1,20 @@
+"""`cog-oci predict`: the name that `run` had in Cog before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cog_oci.cli.run import run
+
+__all__ = ["predict"]
+
+
+def _run(**options: Any) -> None:
+    click.echo('"predict" is deprecated, use "run"', err=True)
+    assert run.callback is not None
+    run.callback(**options)
+
+
+predict = click.Command("predict", params=run.params, callback=_run, help=run.help, hidden=True)
