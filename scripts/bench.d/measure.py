@@ -11,15 +11,18 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Run", "command", "median", "say", "show", "skip", "written"]
+__all__ = ["Run", "command", "in_turns", "median", "say", "show", "skip", "tree", "written"]
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +59,12 @@ def command(
 
     What the processes `servers`, and those below them, do meanwhile is part of the cost.
     """
+    # Whoever installs cog-oci has its bytecode: the first run makes what a checkout lacks.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as errors, Path(output or os.devnull).open("wb") as sink:
         before = _usage(servers)
         start = time.perf_counter()
-        process = subprocess.Popen(words, cwd=cwd, env={**os.environ, **(env or {})}, stdout=sink, stderr=errors)
+        process = subprocess.Popen(words, cwd=cwd, env={**inherited, **(env or {})}, stdout=sink, stderr=errors)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         seconds = time.perf_counter() - start
         out = written(process.pid)  # of a process that has ended and was not waited for yet
@@ -107,6 +112,15 @@ def say(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
+def in_turns(sides: Sequence[S], runs: int, take: Callable[[S], T]) -> list[list[T]]:
+    """`runs` of each side, so that all meet the same machine; who was last in one turn is first in the next."""
+    taken: list[list[T]] = [[] for _ in sides]
+    for number in range(runs):
+        for index in range(len(sides))[:: 1 if number % 2 == 0 else -1]:
+            taken[index].append(take(sides[index]))
+    return taken
+
+
 def median(runs: Sequence[Run]) -> Run:
     """The median of each field by itself."""
     names = ("seconds", "cpu_seconds", "peak_mb", "written_mb")
@@ -126,7 +140,7 @@ def _usage(pids: Sequence[int]) -> Run:
     """What these processes and all below them have cost so far, children that have ended included."""
     cpu = out = 0.0
     for pid in pids:
-        for one in _tree(pid):
+        for one in tree(pid):
             try:
                 # After the name, which may hold anything: utime, stime, cutime and cstime are fields 14 to 17.
                 fields = (_PROC / str(one) / "stat").read_text().rpartition(")")[2].split()
@@ -137,11 +151,12 @@ def _usage(pids: Sequence[int]) -> Run:
     return Run(seconds=0, cpu_seconds=cpu, peak_mb=0, written_mb=out)
 
 
-def _tree(pid: int) -> Iterator[int]:
+def tree(pid: int) -> Iterator[int]:
+    """A process and all below it."""
     yield pid
     for task in (_PROC / str(pid) / "task").glob("*/children"):
         for child in task.read_text().split():
-            yield from _tree(int(child))
+            yield from tree(int(child))
 
 
 def written(pid: int | str) -> int:

@@ -9,16 +9,18 @@ import socket
 import statistics
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import measure
 from subject import example
 
-from cog_oci.build import Workshop, build
+from cog_oci.build import build
 from cog_oci.config import Project
 from cog_oci.lock import Lock
 from cog_oci.oci import Platform
 from cog_oci.sandbox import Sandbox, unavailable
+from cog_oci.workshop import Workshop
 
 if TYPE_CHECKING:
     import subprocess
@@ -70,10 +72,8 @@ def _figures(name: str, compiled: Image, plain: Image, store: Store, runs: int) 
 
 def _image(subject: Subject, *, bytecode: bool) -> Image:
     lock = Lock.read(subject.project / "cog.lock")
-    platforms = {
-        name: parts.model_copy(update={"bytecode": bytecode, "layers": ()}) for name, parts in lock.platforms.items()
-    }
-    wanted = lock.model_copy(update={"platforms": platforms})
+    platforms = {name: replace(parts, bytecode=bytecode, layers=()) for name, parts in lock.platforms.items()}
+    wanted = replace(lock, platforms=platforms)
     return build(Project.find(subject.project), _HERE, wanted, Workshop(subject.store)).image
 
 

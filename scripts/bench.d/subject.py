@@ -97,6 +97,10 @@ class Subject:
         with (self.project / "run.py").open("a") as file:
             file.write(f"# {file.tell()}\n")
 
+    def run(self, *words: str, env: Mapping[str, str] | None = None, servers: Sequence[int] = ()) -> measure.Run:
+        """Run any command in the project, over the same store."""
+        return self._measured(*words, env=env, servers=servers)
+
     def _measured(self, *words: str, env: Mapping[str, str] | None, servers: Sequence[int]) -> measure.Run:
         return measure.command(
             *words, cwd=self.project, env={"COG_CACHE_DIR": str(self.cache), **(env or {})}, servers=servers
