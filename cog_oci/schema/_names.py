@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Class", "Expression", "Function", "Names", "Package", "Symbol", "Target", "near"]
 
+COGS = frozenset({
+    "AsyncConcatenateIterator", "BaseModel", "BasePredictor", "BaseRunner", "CancelationException",
+    "ConcatenateIterator", "FieldInfo", "File", "Input", "Opaque", "Path", "Secret", "URLFile", "URLPath",
+    "__version__", "batch", "concurrent", "current_scope", "streaming",
+})  # fmt: skip
+"""What `from cog import *` binds."""
+
 MAX_HOPS = 64
 """How many aliases and imports a name may go through; more is a circle."""
 
@@ -267,7 +274,8 @@ class Names:
         module = self._absolute(star, scope)
         place = self._module(module)
         if isinstance(place, Symbol):
-            known = place.name in {"cog", "typing"} and name[:1].isupper() and not hasattr(builtins, name)
+            typing = name[:1].isupper() and name not in COGS and not hasattr(builtins, name)
+            known = {"cog": name in COGS, "typing": typing}.get(place.name, False)
             return _canonical(f"{place.name}.{name}") if known else None
         source = self._project.by_name(module)
         return None if source is None else self._in_module(source, name, scope, star.node)

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from cog_oci.schema._names import COGS
+from cog_oci.sdk import cog
+
 STRING = {"title": "A", "type": "string", "x-order": 0}
 INTEGER = {"title": "A", "type": "integer", "x-order": 0}
 
@@ -115,6 +118,16 @@ def test_a_file_is_a_file_by_whatever_name(inputs, annotation, before):
     }
     found = inputs(f"a: {annotation}", before, files=files)["a"]
     assert (found["type"], found["format"]) == ("string", "uri")
+
+
+@pytest.mark.parametrize("order", [("cog", "typing"), ("typing", "cog")])
+def test_stars_of_cog_and_of_typing_bind_what_each_of_them_has(inputs, order):
+    found = inputs("a: Optional[Path]", header="".join(f"from {module} import *\n" for module in order))["a"]
+    assert (found["format"], found["nullable"]) == ("uri", True)
+
+
+def test_the_names_of_a_star_of_cog_are_those_of_the_sdk():
+    assert frozenset(cog.__all__) == COGS
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement is read with the grammar of the host's Python")
