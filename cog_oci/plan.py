@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "artifact_layers", "make_plan"]
 
+_MOST_LAYERS = 60  # Docker's classic store takes 125, and whoever builds on an image needs some of them
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -67,7 +69,8 @@ def make_plan(
     layers = artifact_layers(parts, options.compression)
     early(parts, layers)
     schema = None if options.mounted else read_model(project, options.schema)
-    own = [] if options.mounted else _own_layers(project, schema, options, store)
+    room = _MOST_LAYERS - len(layers) - 1  # one is for certificates, so that these move no weights
+    own = [] if options.mounted else _own_layers(project, schema, options, store, room)
     trusted, environment = _trusting(options.certificates, parts)
     carried = locked.carried(platform).to_bytes()
     config = image_config(project, parts, schema, carried, options.labels, env=environment)
@@ -111,12 +114,15 @@ def _with_steps(parts: PlatformLock, made: Sequence[Layer], packages: Layer) -> 
     return layers
 
 
-def _own_layers(project: Project, schema: Schema | None, options: Options, store: Store | None) -> list[Layer]:
+def _own_layers(
+    project: Project, schema: Schema | None, options: Options, store: Store | None, room: int
+) -> list[Layer]:
     return project_layers(
         project.folder,
         schema.to_bytes() if schema else None,
         options.leave_out,
         separate_weights=options.separate_weights,
+        room=room,
         store=store,
     )
 

@@ -67,6 +67,30 @@ def test_an_image_never_has_more_than_sixty_layers(tmp_path, wheel):
     assert len({layer.recipe for layer in plan.layers}) == len(plan.layers)
 
 
+def test_large_files_share_a_layer_only_where_an_image_would_have_too_many(tmp_path):
+    (tmp_path / "cog.yaml").write_text("build: {python_version: '3.13'}\n")
+    for number in range(30):
+        with (tmp_path / f"model-{number:02}.safetensors").open("wb") as file:
+            file.truncate(10 << 20)
+    project = Project.find(tmp_path)
+    parts = most({**project.lock_inputs(), **Base("3.13", "amd64").lock_inputs()})
+    few = replace(parts, debs=parts.debs[:1], wheels=parts.wheels[:1])
+    locks = [Lock(as_of="2026-01-01T00:00:00Z", platforms={"linux/amd64": one}) for one in (few, parts)]
+
+    alone, shared = (
+        [
+            layer
+            for layer in make_plan(project, Platform("linux", "amd64"), lock, Options(separate_weights=True)).layers
+            if layer.name.startswith("weights ")
+        ]
+        for lock in locks
+    )
+
+    assert [len(layer.files) for layer in alone] == [1] * 30
+    assert len(shared) < 30
+    assert sorted(file.path for layer in shared for file in layer.files) == [layer.files[0].path for layer in alone]
+
+
 def test_bytecode_lies_right_above_what_it_was_compiled_from():
     names = [layer.name for layer in artifact_layers(most({}))]
 

@@ -71,16 +71,17 @@ def project_layers(
     leave_out: frozenset[Path] = frozenset(),
     *,
     separate_weights: bool = False,
+    room: int = 0,
     store: Store | None = None,
 ) -> list[Layer]:
     """The layers of a project's own files, bottom up: its weights, if they are to be apart, then everything else.
 
-    `leave_out` are files in the folder that are no part of the project, such as the archive being written; `store`
-    remembers what large files were found to be, so that they are not hashed at every build. Raises what
-    `project_files` does.
+    `leave_out` are files in the folder that are no part of the project, such as the archive being written; `room` is
+    how many layers there may be; `store` remembers what large files were found to be, so that they are not hashed at
+    every build. Raises what `project_files` does.
     """
     files = project_files(folder, leave_out, store)
-    weights = weight_layers(files) if separate_weights else []
+    weights = weight_layers(files, room - 1) if separate_weights else []
     apart = {entry.path for layer in weights for entry in layer.files}
     return [*weights, CodeLayer(tuple(entry for entry in files if entry.path not in apart), schema)]
 

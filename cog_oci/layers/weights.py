@@ -23,8 +23,8 @@ __all__ = ["WeightLayer", "weight_layers"]
 
 _VERSION = 1
 _LARGE = 10 << 20  # bytes; Cog's threshold
-_MOST_LAYERS = 16
-_ALONE = 12  # of more files than may be layers, the largest that still are one each
+_LEAST_ROOM = 16  # layers that weights may have, however many an image has besides
+_SHARED = 4  # of these, the layers of all files but the largest where there are more files than layers
 
 # Cog's lists for --separate-weights, in Cog's letter case.
 _NO_WEIGHTS_BELOW = (".cog", ".git", "__pycache__")
@@ -74,15 +74,16 @@ class WeightLayer:
         yield self.files
 
 
-def weight_layers(files: Iterable[Entry]) -> list[WeightLayer]:
+def weight_layers(files: Iterable[Entry], room: int = 0) -> list[WeightLayer]:
     """The weights among a project's files, a layer each, in the order of their paths.
 
     By Cog's rule: at least 10 MiB, and no code, package, picture, video, sound or log by its name. An image takes no
-    more than so many layers, so of very many files only the largest are alone; each of the others has its place by
-    its path, so that adding one or changing one makes one layer anew.
+    more than so many layers, `room` of them weights (at least 16), so of very many files only the largest are alone;
+    each of the others has its place by its path, so that adding one or changing one makes one layer anew.
     """
+    most = max(room, _LEAST_ROOM)
     found = sorted((entry for entry in files if _is_weight(entry)), key=lambda entry: (-entry.size, _bytes(entry)))
-    alone, others = (found, []) if len(found) <= _MOST_LAYERS else (found[:_ALONE], found[_ALONE:])
+    alone, others = (found, []) if len(found) <= most else (found[: most - _SHARED], found[most - _SHARED :])
     return sorted(
         [*(WeightLayer((entry,)) for entry in alone), *map(WeightLayer, _shared(others))],
         key=lambda layer: _bytes(layer.files[0]),
@@ -93,7 +94,7 @@ def _shared(files: Sequence[Entry]) -> list[tuple[Entry, ...]]:
     groups: dict[int, list[Entry]] = defaultdict(list)
     for entry in sorted(files, key=_bytes):
         number = int.from_bytes(hashlib.sha256(_bytes(entry)).digest()[:8], "big")
-        groups[number % (_MOST_LAYERS - _ALONE)].append(entry)
+        groups[number % _SHARED].append(entry)
     return [tuple(group) for group in groups.values()]
 
 
