@@ -13,7 +13,7 @@ from cog_oci.schema._inputs import Input, InputReader
 from cog_oci.schema._marks import read_marks
 from cog_oci.schema._names import Class, Function, Names
 from cog_oci.schema._reference import Mode, callable_of, split_reference
-from cog_oci.schema._source import Project, Unreadable
+from cog_oci.schema._source import Module, Project, Unreadable
 from cog_oci.schema._types import Stream, Type
 
 if TYPE_CHECKING:
@@ -36,29 +36,42 @@ class Signature:
 
 def read_signature(project: Path, reference: str, mode: Mode) -> Signature:
     """The signature of the function that a reference of cog.yaml names; SourceError with everything wrong in it."""
-    modules = Project(project)
-    names = Names(modules)
     file, _ = split_reference(reference)
+    modules = Project(project, file)
+    names = Names(modules)
     try:
         function, owner = callable_of(reference, mode, names, modules)
-        return _Reader(names, function, owner).signature()
+        return _Reader(names, function, owner, _relative_imports(modules.by_file(file))).signature()
     except Unreadable as error:
         raise SourceError([error.problem()]) from error
     except RecursionError as error:  # the limits of each reader are below it; this is for what none of them counts
         raise SourceError([Problem(file, 1, 1, "the source is nested too deeply to be read")]) from error
 
 
-class _Reader:
-    """Reads one function, collecting problems rather than stopping at the first."""
+def _relative_imports(module: Module) -> list[Problem]:
+    """Those of the file that the reference names: it is loaded on its own, as no part of a package, so they fail."""
+    return [
+        module.problem(
+            statement,
+            "a relative import fails here, because cog.yaml names this file and not a package; "
+            + (f"write `from {statement.module} import …`" if statement.module else "write `import …`"),
+        )
+        for statement in module.tree.body
+        if isinstance(statement, ast.ImportFrom) and statement.level
+    ]
 
-    def __init__(self, names: Names, function: Function, owner: Class | None) -> None:
+
+class _Reader:
+    """Reads one function, adding to the problems rather than stopping at the first."""
+
+    def __init__(self, names: Names, function: Function, owner: Class | None, problems: list[Problem]) -> None:
         self._names = names
         self._function = function
         self._node = function.node
         self._scope = function.scope
         self._owner = owner
         self._constants = Constants(names)
-        self._problems: list[Problem] = []
+        self._problems = problems
         self._hint: str | None = None
         self._marks = read_marks(function, names, self._constants, self._problems)
 

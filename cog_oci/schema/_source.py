@@ -61,12 +61,14 @@ class Module:
 class Project:
     """The files of one project, each read and parsed once.
 
-    An import means what it would mean in the image, where the project's folder is first on the path: a module of the
-    project, or else something from outside, which is known by its name only.
+    An import means what it would mean in the image, where the project's folder is first on the path, and the folder of
+    `file`, which is run, comes next: a module of the project, or else something from outside, which is known by its
+    name only.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, file: str) -> None:
         self._root = root
+        self._path = tuple(dict.fromkeys((PurePosixPath(), PurePosixPath(file).parent)))
         self._modules: dict[str, Module] = {}
 
     def by_file(self, file: str) -> Module:
@@ -82,17 +84,19 @@ class Project:
 
     def by_name(self, dotted: str) -> Module | None:
         """The project's module of that dotted name, or None if it comes from outside."""
-        path = PurePosixPath(*dotted.split("."))
-        if not path.name:  # `from . import x` in a file at the root, which is in no package
+        if not dotted:  # `from . import x` in a file at the root, which is in no package
             return None
-        for candidate in (path.with_name(path.name + ".py"), path / "__init__.py", path.with_name(path.name + ".pyi")):
-            if self._is_file(candidate):
-                return self._load(candidate)
+        for folder in self._path:
+            path = folder.joinpath(*dotted.split("."))
+            candidates = (path.with_name(path.name + ".py"), path / "__init__.py", path.with_name(path.name + ".pyi"))
+            for candidate in candidates:
+                if self._is_file(candidate):
+                    return self._load(candidate)
         return None
 
     def has_folder(self, dotted: str) -> bool:
         """Whether the dotted name is a folder of the project, so a package even without an `__init__.py`."""
-        return (self._root / PurePosixPath(*dotted.split("."))).is_dir()
+        return any((self._root / folder.joinpath(*dotted.split("."))).is_dir() for folder in self._path)
 
     def _is_file(self, path: PurePosixPath) -> bool:
         try:

@@ -53,6 +53,20 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     assert [text.split(":")[2] for text in found] == ["5", "19", "25", "42"]
 
 
+def test_a_relative_import_in_the_file_that_is_named_fails_and_is_a_mistake(tmp_path):
+    (tmp_path / "kinds.py").write_text("from .more import B\n")
+    source = "from . import kinds\nfrom .kinds import A\ntry:\n    from .kinds import B\nexcept ImportError:\n    B = 1\ndef run(a) -> str: ...\n"
+
+    found = problems(tmp_path, source, "run.py:run")
+
+    assert found[0].startswith("run.py:1:1: a relative import fails here")
+    assert found[0].endswith("write `import …`")
+    assert found[1].startswith("run.py:2:1: ")
+    assert found[1].endswith("write `from kinds import …`")
+    assert found[2].startswith("run.py:7:9: parameter 'a'")
+    assert len(found) == 3
+
+
 def test_columns_count_characters_and_not_bytes(tmp_path):
     (found,) = problems(tmp_path, f"{HEAD}    def run(self, é: str, b) -> str: ...\n")
 

@@ -155,6 +155,6 @@ def test_no_bytes_get_anything_but_a_schema_or_a_sentence(folder, source):
 
 
 def test_a_file_at_the_root_is_in_no_package_to_import_from(read):
-    source = "from . import *\n\n\nclass Runner(BaseRunner):\n    def run(self, a: str) -> str: ...\n"
-    schema = read(source, "run.py:Runner")
+    source = "from other import *\n\n\nclass Runner(BaseRunner):\n    def run(self, a: str) -> str: ...\n"
+    schema = read(source, "run.py:Runner", files={"other.py": "from . import *\n"})
     assert list(schema.document["components"]["schemas"]["Input"]["properties"]) == ["a"]

@@ -135,6 +135,20 @@ def test_a_type_statement_names_a_type(inputs):
     assert inputs("a: Text", "type Text = str | None")["a"] == {**STRING, "nullable": True}
 
 
+@pytest.mark.parametrize(
+    ("files", "value"),
+    [
+        ({"src/sizes.py": "N = 1\n"}, 1),
+        ({"src/sizes.py": "N = 1\n", "sizes.py": "N = 2\n"}, 2),
+        ({"src/sizes/__init__.py": "from .all import N\n", "src/sizes/all.py": "N = 3\n"}, 3),
+    ],
+)
+def test_an_import_looks_into_the_projects_folder_and_then_beside_the_file(read, files, value):
+    source = "from sizes import N\ndef run(a: int = N) -> str: ...\n"
+    schema = read("", "src/run.py:run", files={"src/run.py": source, **files})
+    assert schema.document["components"]["schemas"]["Input"]["properties"]["a"]["default"] == value
+
+
 def test_annotations_are_read_the_same_when_they_are_not_evaluated(inputs):
     header = "from __future__ import annotations\nfrom cog import Path\n"
     assert inputs("a: Path | None = None", header=header)["a"]["nullable"] is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,22 @@ def test_a_class_a_function_and_a_file_alone(write):
     assert load(file).run(x=2) == 2
     assert load(f"{file}:go").asynchronous
     assert not load(file).asynchronous
+
+
+def test_what_a_file_in_a_folder_imports_is_the_projects_before_what_is_beside_it(tmp_path):
+    for place, text in {"": "project", "src/": "beside"}.items():
+        folder = tmp_path / place
+        folder.mkdir(exist_ok=True)
+        (folder / "both.py").write_text(f"A = {text!r}\n")
+    (tmp_path / "src/other.py").write_text("B = 'beside'\n")
+    (tmp_path / "src/run.py").write_text("from both import A\nfrom other import B\ndef run(): return A, B\n")
+    program = (
+        "import sys; sys.path[0] = sys.argv[1]; sys.path.insert(1, sys.argv[2])\n"
+        "from cog._loader import load; print(*load('src/run.py:run').run())"
+    )
+    command = [sys.executable, "-c", program, str(Path(cog.__file__).parents[1]), str(tmp_path)]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["project", "beside"]
 
 
 def test_the_former_names_still_work_and_are_deprecated(write):

@@ -72,7 +72,7 @@ def _import(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
     if str(path.parent) not in sys.path:
-        sys.path.insert(1, str(path.parent))
+        sys.path.insert(2, str(path.parent))  # after `cog` and the project's folder, where Cog's models import from
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: pickle and dataclasses look the module up
     spec.loader.exec_module(module)
