@@ -12,7 +12,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DownloadError", "data_url_bytes", "file_name", "is_data_url", "is_http_url", "open_url", "save"]
+__all__ = ["DownloadError", "data_url_bytes", "file_name", "is_data_url", "is_http_url", "open_url", "read", "save"]
 
 TIMEOUT = 10.0
 """Seconds without a byte from the other side before a download fails."""
@@ -106,6 +106,23 @@ def _sentence(url: str, reason: Any) -> str:
     return f"could not download {url}: {reason}"
 
 
+def read(response: IO[bytes], size: int, url: str) -> bytes:
+    """Up to `size` bytes of what `open_url` gave for `url`, all for a negative one.
+
+    Raises DownloadError when the connection breaks off, which http.client takes for an end where it is asked for parts.
+    """
+    from http.client import HTTPException  # noqa: PLC0415 - a part of urllib's request
+
+    try:
+        content = response.read() if size < 0 else response.read(size)
+    except (OSError, HTTPException) as failure:
+        raise DownloadError(_sentence(url, failure)) from failure
+    missing = getattr(response, "length", 0)
+    if missing and size and not content:
+        raise DownloadError(_sentence(url, f"the connection broke off, {missing} bytes are missing"))
+    return content
+
+
 def save(url: str, folder: Path) -> Path:
     """Write what `url` holds to a file in `folder`. Raises DownloadError, or ValueError for a malformed data URL."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,11 +130,7 @@ def save(url: str, folder: Path) -> Path:
     if is_data_url(url):
         path.write_bytes(data_url_bytes(url))
         return path
-    import shutil  # noqa: PLC0415 - takes long to import: only when a file comes in
-
     with open_url(url) as response, path.open("wb") as file:
-        try:
-            shutil.copyfileobj(response, file, 1 << 20)
-        except OSError as failure:
-            raise DownloadError(_sentence(url, failure)) from failure
+        while content := read(response, 1 << 20, url):
+            file.write(content)
     return path

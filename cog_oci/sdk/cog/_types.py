@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 from typing import IO, Any, cast
 
-from ._download import data_url_bytes, file_name, is_data_url, is_http_url, open_url, save
+from ._download import data_url_bytes, file_name, is_data_url, is_http_url, open_url, read, save
 
 __all__ = ["File", "Path", "Secret", "URLFile", "URLPath"]
 
@@ -112,13 +112,15 @@ class URLFile(io.IOBase):
         """Always true."""
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, all by default. Raises DownloadError when the URL cannot be opened."""
-        return self._open().read(size)
+    def read(self, size: int | None = -1) -> bytes:
+        """Up to `size` bytes, all by default. Raises DownloadError when the URL cannot be opened or breaks off."""
+        return read(self._open(), -1 if size is None else size, self._url)
 
     def readline(self, size: int | None = -1) -> bytes:
-        """One line. Raises DownloadError when the URL cannot be opened."""
-        return self._open().readline(-1 if size is None else size)
+        """One line. Raises DownloadError when the URL cannot be opened or breaks off."""
+        size = -1 if size is None else size
+        line = self._open().readline(size)
+        return line or (read(self._open(), 1, self._url) if size else b"")
 
     def close(self) -> None:
         """Give up the connection, if there is one."""
