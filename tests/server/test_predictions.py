@@ -50,6 +50,12 @@ def test_d10_d16_a_failed_prediction_keeps_its_logs_and_says_its_error_once(plai
     assert "output" not in body
 
 
+def test_an_error_that_cannot_say_itself_ends_the_prediction_and_not_the_worker(plain):
+    pid = plain.predict(op="pid")["output"]
+    assert plain.predict(op="fail_twice", text="no")["error"] == "UnspeakableError: (it cannot be printed)"
+    assert plain.predict(op="pid")["output"] == pid
+
+
 def test_sys_exit_ends_the_prediction_and_not_the_worker(plain):
     before = plain.predict(op="pid")["output"]
     assert plain.predict(op="leave")["error"] == "SystemExit: 3"
@@ -64,6 +70,10 @@ def test_none_is_a_result(plain):
 
 def test_output_of_every_origin_is_in_the_logs_in_its_order(plain):
     assert plain.predict(op="mixed")["logs"] == "one\ntwo\nthree\nfour\nfive"
+
+
+def test_a_model_may_reconfigure_its_streams_as_it_does_elsewhere(plain):
+    assert plain.predict(op="reconfigure", text="é")["logs"] == "é\n"
 
 
 def test_a_forked_child_prints_for_its_prediction_and_garbles_nothing(plain):

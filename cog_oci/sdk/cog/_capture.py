@@ -204,6 +204,9 @@ class _Stream(io.TextIOBase):
         """Always true."""
         return True
 
+    def reconfigure(self, **options: Any) -> None:
+        """What models ask of `sys.stdout`, line by line and in UTF-8, it does anyway."""
+
     def fileno(self) -> int:
         """The descriptor, which is captured as well."""
         return self._fd

@@ -137,7 +137,10 @@ def describe(error: BaseException) -> str:
         return f"Input validation error: {error}"
     if isinstance(error, UploadError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an error of the model's own kind, which fails when it is asked what it says
+        return f"{type(error).__name__}: (it cannot be printed)"
 
 
 def explain(error: BaseException, *, skip: Callable[[str], bool]) -> str:

@@ -54,6 +54,18 @@ class Runner(BaseRunner):
         self.record_metric("m", 1)
         raise ValueError(text)
 
+    def fail_twice(self, text, seconds):
+        class UnspeakableError(Exception):
+            def __str__(self):
+                raise ValueError(text)
+
+        raise UnspeakableError
+
+    def reconfigure(self, text, seconds):
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+        print(text)
+
     def leave(self, text, seconds):
         sys.exit(3)
 
