@@ -11,6 +11,7 @@ import sys
 import click
 
 from cog_oci import __version__
+from cog_oci.cli._lifetime import ending_in_order
 from cog_oci.cli._settings import Settings, add_settings
 from cog_oci.errors import CogError
 
@@ -82,7 +83,10 @@ add_settings(cog_oci)
 
 
 def main() -> None:
-    """Run the command line; ends the process with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""
+    """Run the command line; ends the process with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted).
+
+    SIGTERM and SIGHUP end it with 143 and 129, as a shell has it, once what was begun is cleared away.
+    """
     settings = Settings.of(os.environ)
     _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -90,7 +94,8 @@ def main() -> None:
     try:
         color = None if settings.color else False  # None: where there is a terminal
         # The variable is the same whatever the program is called: see `alias`, and `completion --name`.
-        status = cog_oci(standalone_mode=False, obj=settings, color=color, complete_var="_COG_OCI_COMPLETE")
+        with ending_in_order():
+            status = cog_oci(standalone_mode=False, obj=settings, color=color, complete_var="_COG_OCI_COMPLETE")
     except click.exceptions.Exit as error:
         status = error.exit_code
     except click.ClickException as error:

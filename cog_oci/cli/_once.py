@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cog_oci.cli._events import events_of
-from cog_oci.cli._lifetime import ended_soon, ending_in_order
+from cog_oci.cli._lifetime import ended_soon
 from cog_oci.engines import Launch
 from cog_oci.errors import CogError
 
@@ -48,7 +48,7 @@ def once(ready: Ready, where: Where, kind: Kind, asking: Callable[[], Asked], vi
         gpus=where.gpus or ready.gpus,
         gate=gate.open,
     )
-    with ending_in_order(), os.fdopen(events[0], "rb", buffering=0) as told, ready.image.start(launch) as container:
+    with os.fdopen(events[0], "rb", buffering=0) as told, ready.image.start(launch) as container:
         lines = _Lines(told.fileno(), gate.setup_timeout)
         seen = _Seen(viewer, lines)
         for event, data in events_of(lines):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cog_oci.cli._exchange import exchange
-from cog_oci.cli._lifetime import ending_in_order
 from cog_oci.engines import Launch, Port
 from cog_oci.errors import CogError
 
@@ -67,7 +66,7 @@ def serving(engine: Engine, ready: Ready, how: Serving, where: Where) -> Iterato
         gpus=where.gpus or ready.gpus,
     )
     name = _LOOPBACK if how.host in {"0.0.0.0", "::", "localhost"} else how.host  # noqa: S104 - what a user may name
-    with ending_in_order(), ready.image.start(launch) as container:
+    with ready.image.start(launch) as container:
         yield f"http://{f'[{name}]' if ':' in name else name}:{how.port}", container
 
 

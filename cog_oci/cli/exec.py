@@ -41,7 +41,6 @@ def exec(  # noqa: A001 - Cog's word
 
     Options come before the command. Ends with the command's own status.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci.cli._lifetime import ending_in_order
     from cog_oci.cli._ready import ready
     from cog_oci.engines import Launch, choose
 
@@ -62,7 +61,7 @@ def exec(  # noqa: A001 - Cog's word
         gpus=where.gpus or image_of.gpus,
     )
     sys.stdout.flush()
-    with ending_in_order(), image_of.image.start(launch) as container:
+    with image_of.image.start(launch) as container:
         status = container.wait()
     raise click.exceptions.Exit(status)
 

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from cog_oci import cli
 from cog_oci.cli._lifetime import ended_soon, ending_in_order
 from tests.cli.test_following import Ended
 
@@ -25,6 +26,24 @@ def test_a_signal_ends_us_in_order_and_is_as_before_afterwards(number):
     assert ended
     assert status.value.code == 128 + number
     assert signal.getsignal(number) == before
+
+
+def test_every_command_is_ended_in_order(monkeypatch):
+    cleared = []
+
+    def command(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleared.append("what was begun")
+
+    monkeypatch.setattr(cli, "cog_oci", command)
+
+    with pytest.raises(SystemExit) as status:
+        cli.main()
+
+    assert status.value.code == 128 + signal.SIGTERM
+    assert cleared
 
 
 def test_what_is_ignored_stays_ignored():
