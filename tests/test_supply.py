@@ -174,7 +174,7 @@ def test_what_the_target_or_the_cache_has_is_left_where_it_is(made, here, server
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_a_cache_that_does_not_work_is_said_once_and_done_without(made, here, server, told, status, monkeypatch):
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", lambda _: None)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", lambda _: None)
     layer, blob = made
     server.faults = [Fault("HEAD", status)] * 40
     others = [replace(layer, entries=[Entry.file(str(n), b"")]) for n in range(5)]
@@ -188,7 +188,7 @@ def test_a_cache_that_does_not_work_is_said_once_and_done_without(made, here, se
 
 
 def test_a_host_that_is_not_there_is_no_failure(here, told, made, monkeypatch):
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", lambda _: None)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", lambda _: None)
     layer, blob = made
     with Cache(CacheSettings("127.0.0.1:1/x", push=True), here, told) as shared:
         assert Supply(here, record(layer, blob), "gzip", shared).known([layer], 1) == [None]

@@ -34,23 +34,25 @@ def login(*, host: str | None, username: str | None, from_stdin: bool, registry:
     cog-oci login registry.example.com -u me --password-stdin < token.txt
     cog-oci login r8.im --token-stdin < token.txt
 
-    REGISTRY is a host, with a port if need be, [default: COG_REGISTRY_HOST, else docker.io]. The name and the password
-    are tried, and kept where Docker keeps them: with the helper that its config.json names, else in that file. What
-    `docker login` and `podman login` have kept is used as well. Replicate's r8.im wants a token alone, as in Cog; the
-    page that shows it is named.
+    REGISTRY is a host, with a port if need be, and https:// in front for one on this machine that speaks TLS, [default:
+    COG_REGISTRY_HOST, else docker.io]. The name and the password are tried, and kept where Docker keeps them: with the
+    helper that its config.json names, else in that file. What `docker login` and `podman login` have kept is used as
+    well. Replicate's r8.im wants a token alone, as in Cog; the page that shows it is named.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci.transports.logins import log_in
 
     if host and registry and host != registry:
         raise CogError(f"{host} and {registry} are two registries", hint="log in to one after the other")
     host = host or registry or current_settings().registry or "docker.io"
-    if "/" in host:
+    scheme, separator, host = host.rpartition("://")
+    if "/" in host or not host or (separator and scheme not in {"http", "https"}):
         raise CogError(f"{host!r} is not a host", hint="use HOST or HOST:PORT, as in registry.example.com")
     if host == REPLICATE and not username:
         username, password = _of_replicate(host, from_stdin=from_stdin)
     else:
         username, password = _asked(host, username, from_stdin=from_stdin)
-    where = log_in(host, username, password, insecure=insecure)
+    plain_http = True if insecure else {"http": True, "https": False}.get(scheme)
+    where = log_in(host, username, password, plain_http=plain_http)
     click.echo(f"Login succeeded for {host}; kept in {where}", err=True)
 
 

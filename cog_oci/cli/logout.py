@@ -19,5 +19,5 @@ def logout(*, host: str | None) -> None:
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci.transports.logins import log_out
 
-    host = host or current_settings().registry or "docker.io"
+    host = (host or current_settings().registry or "docker.io").rpartition("://")[2]
     click.echo(f"Logged out of {host}" if log_out(host) else f"Not logged in to {host}", err=True)

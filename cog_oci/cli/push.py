@@ -136,7 +136,7 @@ def push(  # noqa: PLR0913 - one argument an option
 def _saying_what_replicate_wants(place: Place) -> Iterator[None]:
     """It takes models alone that were made on its site, as no other registry does."""
     from cog_oci.errors import CogError
-    from cog_oci.transports._distribution import RegistryError
+    from cog_oci.transports._failures import RegistryError
 
     try:
         yield

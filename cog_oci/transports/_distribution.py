@@ -5,22 +5,17 @@ What is pulled or pushed is for others to know; here is how a request gets throu
 
 from __future__ import annotations
 
-import json
-import ssl
-import time
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 
-from cog_oci.errors import CogError
 from cog_oci.fetch import redacted
 from cog_oci.oci import sha256
 from cog_oci.transports._authorization import Authorization, Challenge
+from cog_oci.transports._connections import connections
+from cog_oci.transports._failures import RegistryError, TransientError, broken, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,48 +24,15 @@ if TYPE_CHECKING:
     from cog_oci.oci import Digest
     from cog_oci.transports._credentials import Credentials
 
-__all__ = ["Body", "Outcome", "RegistryError", "Repository", "TransientError", "is_loopback"]
+__all__ = ["Body", "Outcome", "Repository", "is_loopback"]
 
 _ATTEMPTS = 5
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two reads
 _BODY_TIMEOUT = (60.0, 600.0)  # seconds for a piece of a body, and for the registry to hash and move what it got
-_LONGEST_WAIT = 60.0  # seconds, whatever the registry asks for
 _REDIRECTS = 5
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _READING = frozenset({"GET", "HEAD"})
-_BODY = 64 << 10  # bytes of an error's or a token's body that are read
-_HINTS = {  # by whether something was read, and the status
-    (True, 404): "see that the name is right, and that it was pushed",
-    (False, 404): "see that the name is right; some registries want a repository to be made before it is pushed to",
-    (False, 403): "see that the user who is logged in may push there",
-    (False, 413): "the registry takes no blobs of this size; ask whoever runs it",
-}
+_BODY = 64 << 10  # bytes of a token's body that are read
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class RegistryError(CogError):
-    """A registry that cannot be reached or does not do what it is asked: `status` and its own `code`, if it has one.
-
-    `url` has no query and no credentials: redirects are signed.
-    """
-
-    def __init__(self, url: str, reason: str, *, status: int = 0, code: str = "", hint: str | None = None) -> None:
-        self.url, self.reason, self.status, self.code = redacted(url), reason, status, code
-        super().__init__(f"{self.url}: {reason}", hint=hint)
-
-
-class TransientError(Exception):
-    """What may go well the next time: the `error` that it is when it does not."""
-
-    def __init__(self, error: RegistryError, after: str = "") -> None:
-        super().__init__(str(error))
-        self.error = error
-        self._after = after
-
-    def pause(self, attempt: int) -> None:
-        """Wait before the next try: as long as the registry has asked for, else longer after every attempt."""
-        time.sleep(min(_wanted(self._after, _backoff(min(attempt, _ATTEMPTS))), _LONGEST_WAIT))
-
 
 Outcome = Literal["there", "put", "listed"]
 """Of a manifest: `listed` is put, and the registry has understood what its `subject` is."""
@@ -107,11 +69,7 @@ class Repository:
         self._plain_http = plain_http
         served = "registry-1.docker.io" if host == "docker.io" else host
         self._root = f"{'http' if plain_http else 'https'}://{served}/v2/{path}{'/' if path else ''}"
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = "cog-oci"
-        self._session.auth = _leave_alone
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=16))
+        self._session = connections(host, served, tls=not plain_http)
         self._authorization = Authorization(host, path, self._ask, find or self._credentials, plain_http=plain_http)
 
     def __enter__(self) -> Self:
@@ -239,17 +197,11 @@ class Repository:
         try:
             response = self._authorized(method, url, headers, scope, body)
         except requests.RequestException as error:
-            found = RegistryError(url, _reason(error), hint="check the name and the network")
-            if not _worth_another_try(error):
-                raise found from None
-            raise TransientError(found) from None
+            raise broken(url, error) from None
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response
         with response:
-            refusal = _refusal(method, url, response)
-            if response.status_code in _RETRIED:
-                raise TransientError(refusal, response.headers.get("Retry-After", ""))
-            raise refusal
+            raise refused(method, url, response)
 
     def _authorized(
         self, method: str, url: str, headers: Mapping[str, str], scope: str, body: Body | bytes
@@ -280,6 +232,7 @@ class Repository:
                 headers=kept,
                 data=body,
                 stream=True,
+                proxies=_way(url),
                 timeout=_TIMEOUT if method in _READING else _BODY_TIMEOUT,
                 allow_redirects=False,
             )
@@ -301,10 +254,15 @@ class Repository:
             data=form,
             headers=dict(headers),
             stream=True,
+            proxies=_way(url),
             timeout=_TIMEOUT,
             allow_redirects=False,
         )
         with response:
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                if isinstance(trouble := refused("GET", url, response), TransientError):
+                    raise trouble
+                return response.status_code, b""
             return response.status_code, response.raw.read(_BODY, decode_content=True)
 
 
@@ -313,57 +271,11 @@ def is_loopback(host: str) -> bool:
     return urlsplit(f"//{host}").hostname in _LOOPBACK
 
 
-def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """In place of what requests would do by itself: add a password from ~/.netrc."""
-    return request
+def _way(url: str) -> dict[str, str]:
+    """No proxy to this machine, whatever the environment says: what docker and the others of Go do as well."""
+    return {"http": "", "https": ""} if is_loopback(urlsplit(url).netloc) else {}
 
 
 def _same(one: str, other: str) -> bool:
     first, second = urlsplit(one), urlsplit(other)
     return (first.scheme, first.hostname, first.port) == (second.scheme, second.hostname, second.port)
-
-
-def _backoff(attempt: int) -> float:
-    return 0.25 * float(2**attempt)
-
-
-def _wanted(after: str, otherwise: float) -> float:
-    """What Retry-After says, in seconds from now (RFC 9110 §10.2.3)."""
-    if after.isdigit():
-        return float(after)
-    try:
-        then = parsedate_to_datetime(after).timestamp()
-    except ValueError:
-        return otherwise
-    return max(then - time.time(), 0.0)
-
-
-def _refusal(method: str, url: str, response: requests.Response) -> RegistryError:
-    """The registry's own words (distribution-spec, "error codes"), where it has some."""
-    code = message = ""
-    try:
-        first = json.loads(response.raw.read(_BODY, decode_content=True))["errors"][0]
-        code, message = str(first.get("code", "")), str(first.get("message", ""))
-    except (ValueError, LookupError, TypeError, AttributeError, urllib3.exceptions.HTTPError):
-        pass  # the status says it, too
-    words = "".join(filter(str.isprintable, ": ".join(filter(None, (code, message)))))[:300]
-    reason = f"HTTP {response.status_code}" + (f" ({words})" if words else f" {response.reason or ''}".rstrip())
-    hint = _HINTS.get((method in _READING, response.status_code))
-    return RegistryError(url, reason, status=response.status_code, code=code, hint=hint)
-
-
-def _worth_another_try(error: requests.RequestException) -> bool:
-    lasting = (requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError)
-    return not isinstance(error, lasting)
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause in its own words, without the address, which may be signed."""
-    cause: BaseException = error
-    while (inner := cause.__cause__ or cause.__context__) is not None:
-        cause = inner
-    if isinstance(cause, ssl.SSLError):
-        return f"it does not speak TLS as it should ({cause.reason or cause}); for plain HTTP write http://HOST/NAME"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return type(cause).__name__

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import requests
 import urllib3
 
-from cog_oci.transports._distribution import RegistryError
+from cog_oci.transports._failures import RegistryError
 
 if TYPE_CHECKING:
     from types import TracebackType

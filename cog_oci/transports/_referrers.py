@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from cog_oci.errors import CogError
 from cog_oci.oci import Digest, MediaType, canonical_json, sha256
-from cog_oci.transports._distribution import RegistryError
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._sizes import MANIFEST_LIMIT
 
 if TYPE_CHECKING:

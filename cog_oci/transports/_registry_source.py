@@ -12,8 +12,8 @@ from cog_oci.documents import Blob
 from cog_oci.errors import CogError
 from cog_oci.oci import Descriptor, MediaType, Reference, sha256
 from cog_oci.transports._artifact import document_about
-from cog_oci.transports._distribution import RegistryError
 from cog_oci.transports._download import Download
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._place import Place
 from cog_oci.transports._referrers import Referrers
 from cog_oci.transports._sizes import CONFIG_LIMIT, MANIFEST_LIMIT

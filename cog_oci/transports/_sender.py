@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from cog_oci.errors import CogError
 from cog_oci.progress import SILENT
 from cog_oci.transports._authorization import LoginError
-from cog_oci.transports._distribution import RegistryError
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._upload import Limits, Upload
 from cog_oci.transports._whereabouts import Whereabouts
 

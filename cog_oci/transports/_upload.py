@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cog_oci.errors import CogError
 from cog_oci.store import DigestMismatchError
-from cog_oci.transports._distribution import RegistryError, TransientError
+from cog_oci.transports._failures import RegistryError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -17,8 +17,8 @@ from cog_oci.documents import Manifest, parse
 from cog_oci.errors import CogError
 from cog_oci.oci import Attachment, Descriptor, DiffID, LayerBlob, MediaType, canonical_json, parse_digest, sha256
 from cog_oci.progress import SILENT
-from cog_oci.transports._distribution import RegistryError
 from cog_oci.transports._download import Download
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._sender import Sender
 from cog_oci.transports._sizes import MANIFEST_LIMIT
 from cog_oci.transports._verified import AlteredBlobError, verified

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["log_in", "log_out"]
 
 
-def log_in(host: str, username: str, password: str, *, insecure: bool = False) -> str:
+def log_in(host: str, username: str, password: str, *, plain_http: bool | None = None) -> str:
     """Keep these for the registry, if it takes them; where they are kept: a file, or a helper.
 
-    Raises CogError when it does not take them, RegistryError when it cannot be asked.
+    `plain_http` is as for Repository. Raises CogError when it does not take them, RegistryError when it cannot be
+    asked.
     """
     found = Credentials(username, password)
     try:
-        with Repository(host, "", plain_http=True if insecure else None, find=lambda: found) as registry:
+        with Repository(host, "", plain_http=plain_http, find=lambda: found) as registry:
             registry.get("").close()
     except LoginError:
         raise CogError(

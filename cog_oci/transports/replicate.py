@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 
 from cog_oci.documents import parse
 from cog_oci.errors import CogError
-from cog_oci.transports._distribution import RegistryError, is_loopback
+from cog_oci.transports._distribution import is_loopback
+from cog_oci.transports._failures import RegistryError
 
 __all__ = ["token_page", "username_of"]
 

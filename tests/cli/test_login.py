@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import subprocess
 
 import pytest
@@ -54,6 +55,23 @@ def test_the_registry_may_be_named_as_with_cog(tmp_path):
 
     assert "error: two:2 and one:1 are two registries" in done.stderr
     assert "hint: add -u NAME" in same.stderr
+
+
+def test_a_scheme_says_whether_tls_is_spoken_and_is_no_part_of_the_name(server, docker, tmp_path):  # noqa: F811
+    def asked(name: str):
+        return subprocess.run(
+            [*COMMAND, "login", name, "-u", "me", "--password-stdin"],
+            input="secret\n",
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+
+    assert "does not speak TLS" in asked(f"https://{server.host}").stderr
+    assert "Login succeeded" in asked(f"http://{server.host}").stderr
+    assert json.loads(docker.read_text())["auths"].keys() == {server.host}
+    assert "Logged out" in command("logout", f"https://{server.host}", cwd=tmp_path).stderr
 
 
 def test_an_image_is_no_registry(tmp_path):

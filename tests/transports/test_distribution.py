@@ -16,7 +16,8 @@ from cog_oci.oci import Descriptor, MediaType, sha256
 from cog_oci.store import DigestMismatchError
 from cog_oci.transports._authorization import Authorization, Challenge, LoginError
 from cog_oci.transports._credentials import Credentials
-from cog_oci.transports._distribution import RegistryError, Repository
+from cog_oci.transports._distribution import Repository
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._registry_source import RegistrySource
 from tests.transports.fake_registry import Answer, fake
 
@@ -43,7 +44,7 @@ def other():
 def waits(monkeypatch) -> list[float]:
     """The pauses between tries, in seconds, which nobody waits for."""
     found: list[float] = []
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", found.append)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", found.append)
     return found
 
 
@@ -173,7 +174,6 @@ def test_a_registry_token_is_sent_as_it_is(server, other, source, home):
     ("answer", "says"),
     [
         (Answer(status=401), "this machine has none"),
-        (Answer(status=503), "the token server of .* HTTP 503"),
         (Answer(b"no json"), "the answer of the token server"),
         (Answer(b"{}"), "gives no token"),
         (Answer(status=302, headers={"Location": "/elsewhere"}), "HTTP 302"),
@@ -185,6 +185,20 @@ def test_a_token_server_that_gives_no_token_is_said(server, other, source, answe
 
     with pytest.raises(CogError, match=says):
         pull(source)
+
+
+def test_a_busy_token_server_is_asked_again(server, other, source, waits):
+    guard(server, other, "t0ken")
+    page = other.pages["/token"]
+    busy = [Answer(status=429, headers={"Retry-After": "7"}), Answer(status=503)]
+    other.pages["/token"] = lambda _: busy.pop(0) if busy else page
+
+    assert pull(source) == BLOB
+    assert waits[0] == 7.0
+
+    other.pages["/token"] = Answer(status=503)
+    with Repository(server.host, "me/model") as repository, pytest.raises(RegistryError, match="/token: HTTP 503"):
+        pull(RegistrySource("the image", repository, "v1"))
 
 
 @pytest.mark.parametrize("header", ["", "Negotiate", 'Digest realm="x"'])
@@ -279,6 +293,37 @@ def test_a_redirect_that_leaves_tls_is_refused(server, source):
     with pytest.raises(RegistryError, match="without TLS") as caught:
         pull(source)
     assert "s3cret" not in str(caught.value)
+
+
+def test_no_proxy_is_between_us_and_this_machine(server, source, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server.pages[PATH] = Answer(BLOB)
+
+    assert pull(source) == BLOB
+
+
+def test_a_proxy_that_does_not_answer_is_blamed_for_it(monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with (
+        Repository("r.example.com", "me/model") as repository,
+        pytest.raises(RegistryError, match="the proxy") as caught,
+    ):
+        repository.get("manifests/v1")
+
+    assert "HTTPS_PROXY" in caught.value.hint
+
+
+def test_a_registry_that_is_spoken_to_in_the_clear_and_wants_tls_is_told_how_to_be_named(server, source):
+    server.pages[PATH] = Answer(b"Client sent an HTTP request to an HTTPS server.", status=400)
+
+    with pytest.raises(RegistryError, match="HTTP 400") as caught:
+        pull(source)
+
+    assert "https://" in caught.value.hint
 
 
 def test_a_busy_registry_is_asked_again_when_it_says(server, source, waits):

@@ -22,7 +22,7 @@ from cog_oci.oci import Attachment, Image, ImageConfig, MediaType, Platform, Ref
 from cog_oci.progress import Silent
 from cog_oci.store import DigestMismatchError, Store
 from cog_oci.transports._authorization import LoginError
-from cog_oci.transports._distribution import RegistryError
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._place import Place
 from cog_oci.transports.archive import Archive
 from cog_oci.transports.registry import Delivery, Limits, Registry
@@ -43,7 +43,7 @@ def _no_waiting(request, monkeypatch):
     """A registry in memory is ready at once; a real one needs its time."""
     if {"registry", "guarded", "encrypted"} & set(request.fixturenames):
         return
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", lambda _: None)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ def test_an_upload_goes_on_where_the_registry_says_but_never_without_tls(given, 
 
 def test_the_pause_is_as_long_as_the_registry_wants(server, store, monkeypatch):
     waits = []
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", waits.append)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", waits.append)
     server.faults, server.after = [Fault("PUT", 429), Fault("PUT", 503)], "7"
 
     push(server.host, store, large(store, 10), limits=Limits(concurrency=1))
@@ -619,14 +619,24 @@ def encrypted(tmp_path_factory):
 
 
 @pytest.mark.engine
-def test_a_real_registry_is_pushed_to_over_tls_if_its_certificate_is_known(encrypted, store, monkeypatch):
+def test_a_real_registry_is_pushed_to_over_tls_if_its_certificate_is_known(encrypted, store, monkeypatch, tmp_path):
     registry, certificate = encrypted
     made = large(store, 200_000)
-    with pytest.raises(RegistryError, match="does not speak TLS as it should"):
+    with pytest.raises(RegistryError, match="its certificate is not good: self-signed") as caught:
         push(f"https://{registry.host}", store, made)
+    assert f"certs.d/{registry.host}/ca.crt" in caught.value.hint
 
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    trusted = tmp_path / "settings/containers/certs.d" / registry.host / "ca.crt"
+    trusted.parent.mkdir(parents=True)
+    trusted.write_text("no certificate")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    with pytest.raises(CogError, match=f"{trusted} cannot be used for TLS"):
+        push(f"https://{registry.host}", store, made)
+    shutil.copy(certificate, trusted)
     assert push(f"https://{registry.host}", store, made).descriptor.digest == made.digest
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with open_source(f"https://{registry.host}/me/model:v1") as source:
         assert source.images() == [made.stored()]
 

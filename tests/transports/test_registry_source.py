@@ -12,7 +12,7 @@ from cog_oci.errors import CogError
 from cog_oci.oci import sha256
 from cog_oci.store import DigestMismatchError
 from cog_oci.transports._authorization import LoginError
-from cog_oci.transports._distribution import RegistryError
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports.sources import open_source
 from tests.transports.conftest import start_registry
 from tests.transports.stored import image, write_layout
@@ -109,7 +109,7 @@ def test_a_configuration_that_was_changed_on_the_registrys_disk_is_refused(made,
 
 def test_a_registry_that_is_not_there_is_an_error_after_some_tries(monkeypatch):
     waits = []
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", waits.append)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", waits.append)
 
     with open_source("127.0.0.1:9/x") as source, pytest.raises(RegistryError, match="refused"):
         source.images()
@@ -164,7 +164,7 @@ def test_a_wrong_password_is_said_and_not_shown(guarded, home):
 
 
 def test_tls_is_spoken_where_it_is_asked_for(registry, monkeypatch):
-    monkeypatch.setattr("cog_oci.transports._distribution.time.sleep", pytest.fail)
+    monkeypatch.setattr("cog_oci.transports._failures.time.sleep", pytest.fail)
 
     with (
         open_source(f"https://{registry.host}/me/model:v1") as source,

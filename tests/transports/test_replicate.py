@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cog_oci.errors import CogError
-from cog_oci.transports._distribution import RegistryError
+from cog_oci.transports._failures import RegistryError
 from cog_oci.transports.replicate import token_page, username_of
 from tests.transports.fake_registry import Answer, fake
 
