@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cog_oci.doctor._finding import Finding
 from cog_oci.errors import SourceError
+from cog_oci.model import too_many_at_once
 from cog_oci.schema import read_schema
 
 if TYPE_CHECKING:
@@ -64,16 +65,27 @@ def _binds(node: ast.AST, name: str) -> bool:
 
 
 def interface(subject: Subject) -> Iterator[Finding]:
-    """Everything that keeps the schema from being read: missing annotations, types nobody knows, wrong defaults.
+    """Everything that keeps the schema from being read, of training too, and a concurrency that the model has not.
 
-    Without it there is no image, so these are errors, as missing annotations are not in Cog.
+    Missing annotations, types nobody knows, wrong defaults. Without it there is no image, so these are errors, as
+    missing annotations are not in Cog.
     """
     if subject.reference is None or any(finding.level == "error" for finding in reference(subject)):
         return
     file, name = subject.reference
+    training = subject.values.get("train")
     try:
-        read_schema(subject.folder, f"{file}:{name}" if name else file)
+        schema = read_schema(
+            subject.folder,
+            f"{file}:{name}" if name else file,
+            train=training if isinstance(training, str) else None,
+        )
     except SourceError as error:
         remedy = error.hint or "Correct it there; `cog-oci schema` shows the interface when it can be read"
         for problem in error.problems:
             yield Finding(level="error", message=problem.message, remedy=remedy, place=problem)
+        return
+    mistake = None if isinstance(subject.project, SourceError) else too_many_at_once(subject.project, schema)
+    if mistake is not None:
+        remedy = "Make run() asynchronous, or take concurrency out"
+        yield Finding(level="error", message=mistake.message, remedy=remedy, place=mistake)

@@ -25,11 +25,13 @@ class Schema:
 
     document: dict[str, Any]
     is_async: bool
-    """Whether `run` is an `async def`; only then may predictions run at the same time."""
+    """Whether `run` is an `async def`; only then may predictions run at the same time, or in batches."""
     streaming: bool
     """Whether clients may ask for the output as server-sent events (`@cog.streaming`)."""
     concurrency: int | None
     """The `max` of `@cog.concurrent`, to become COG_MAX_CONCURRENCY; None where the source doesn't say."""
+    batching: bool
+    """Whether predictions run together (`@cog.batch`)."""
 
     def to_bytes(self) -> bytes:
         """The document as the image's label and `.cog/openapi_schema.json` hold it: compact JSON in Cog's key order."""
@@ -59,5 +61,9 @@ def read_schema(project: Path, reference: str, *, train: str | None = None, vers
         raise SourceError(list(dict.fromkeys(problems)), hint=hint)
     prediction, training = signatures[0], signatures[1] if len(signatures) > 1 else None
     return Schema(
-        openapi(prediction, training, version), prediction.is_async, prediction.streaming, prediction.concurrency
+        openapi(prediction, training, version),
+        prediction.is_async,
+        prediction.streaming,
+        prediction.concurrency,
+        prediction.batching,
     )

@@ -32,6 +32,7 @@ class Signature:
     is_async: bool
     streaming: bool
     concurrency: int | None
+    batching: bool
 
 
 def read_signature(project: Path, reference: str, mode: Mode) -> Signature:
@@ -82,7 +83,10 @@ class _Reader:
         if self._problems or output is None:
             raise SourceError(list(dict.fromkeys(self._problems)), hint=self._hint)
         is_async = isinstance(self._node, ast.AsyncFunctionDef)
-        return Signature(inputs, output, is_async, self._marks.streaming is not None, self._marks.concurrency)
+        marks = self._marks
+        return Signature(
+            inputs, output, is_async, marks.streaming is not None, marks.concurrency, marks.batch is not None
+        )
 
     def _report(self, node: ast.AST, reason: str, subject: str = "") -> None:
         self._problems.append(Unreadable(self._scope.module, node, reason).problem(subject))

@@ -52,7 +52,7 @@ def read_given(path: Path) -> Schema:
     missing = next(chain(_lacks(document), _dangling(document)), None)
     if missing is not None:
         raise SchemaFileError(path, missing)
-    return _Given(document, is_async=True, streaming=_streams(document), concurrency=None, data=data)
+    return _Given(document, is_async=True, streaming=_streams(document), concurrency=None, batching=False, data=data)
 
 
 def _parsed(path: Path, data: bytes) -> dict[str, Any]:

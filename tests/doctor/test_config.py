@@ -109,6 +109,28 @@ def test_what_keeps_the_schema_from_being_read_is_an_error_with_its_place(patien
     assert all(line.startswith("error run.py:2:") for line in said)
 
 
+def test_training_is_looked_at_too(patient):
+    config = "run: run.py:Runner\ntrain: train.py:train\n"
+    assert patient.write(config).said("python-schema") == ["error train.py:1:1 no such file, did you mean run.py?"]
+    patient.write(config, train__py="def train(n) -> str: ...\n")
+    assert patient.said("python-schema") == ["error train.py:1:11 parameter 'n': has no type, annotate it: `n: str`"]
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong"),
+    [
+        ("def run(self) -> str", True),
+        ("async def run(self) -> str", False),
+        ("@batch(max_size=2)\n    def run(self, a: list[str]) -> list[str]", False),
+    ],
+)
+def test_a_concurrency_that_the_model_cannot_have_is_an_error(patient, method, wrong):
+    source = f"from cog import batch\nclass Runner:\n    {method}: ...\n"
+    patient.write("run: run.py:Runner\nconcurrency:\n  max: 4\n", run__py=source)
+    text = "concurrency.max: 4 predictions at a time need an `async def run()`, and the model's is not async"
+    assert patient.said("python-schema") == [f"error cog.yaml:3:8 {text}"] * wrong
+
+
 def test_a_model_that_is_no_python_is_told_by_the_grammar_of_this_one(patient):
     patient.write(run__py="def\n")
 
