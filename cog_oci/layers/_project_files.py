@@ -56,7 +56,7 @@ class _Walk:
             path = prefix + _utf8(item.name)
             if path in _NEVER or item.name.startswith(_UNFINISHED) or folder / item.name in self._leave_out:
                 continue
-            if not prefix and item.name.endswith(".tar") and _is_an_image(folder / item.name):
+            if not prefix and _is_an_image(folder / item.name):
                 continue
             verdict = self._ignore.judge(path, above)
             if item.is_dir(follow_symlinks=False):
@@ -87,14 +87,17 @@ class _Walk:
         return Entry(path=path, mode=mode, content=OnDisk(file, size, digest))
 
 
-def _is_an_image(file: Path) -> bool:
-    """Whether it is an archive as we write them: an image of the project is no part of the project.
+def _is_an_image(path: Path) -> bool:
+    """Whether it is an archive or a folder as we write them: an image of the project is no part of the project.
 
-    By its first header: an OCI layout says first of all that it is one (image-spec, image-layout.md).
+    An OCI layout says that it is one by a file of that name (image-spec, image-layout.md), which is the first in an
+    archive.
     """
     try:
-        with file.open("rb") as opened:
-            return opened.read(11) == b"oci-layout\0"
+        if path.name.endswith(".tar") and not path.is_dir():
+            with path.open("rb") as opened:
+                return opened.read(11) == b"oci-layout\0"
+        return (path / "oci-layout").is_file() and (path / "index.json").is_file()
     except OSError:
         return False
 

@@ -38,12 +38,21 @@ def test_what_belongs_to_the_project_and_not_to_the_model_stays_out(tmp_path):
 
 
 def test_an_archive_of_an_image_is_no_part_of_the_next_image_and_another_tar_is(tmp_path):
-    write(tmp_path, "run.py", "data.tar", "sub/x")
+    write(tmp_path, "run.py", "data.tar", "sub/x", "folder.tar/x")
     for name in ("model-v1.tar", "sub/kept.tar"):
         with tarfile.open(tmp_path / name, "w") as archive:
             archive.addfile(tarfile.TarInfo("oci-layout"))
 
-    assert set(paths(tmp_path)) == {"src", "src/run.py", "src/data.tar", "src/sub", "src/sub/x", "src/sub/kept.tar"}
+    expected = {"src", "src/run.py", "src/data.tar", "src/sub", "src/sub/x", "src/sub/kept.tar"}
+    assert set(paths(tmp_path)) == {*expected, "src/folder.tar", "src/folder.tar/x"}
+
+
+def test_an_image_as_a_folder_is_no_part_of_the_next_image_and_another_folder_is(tmp_path):
+    for folder in ("layout", "sub/layout", "data"):
+        write(tmp_path, "run.py", *(f"{folder}/{name}" for name in ("oci-layout", "index.json", "blobs/x")))
+    (tmp_path / "data" / "index.json").unlink()
+
+    assert {path for path in paths(tmp_path) if path.endswith("/x")} == {"src/data/blobs/x", "src/sub/layout/blobs/x"}
 
 
 def test_modes_are_those_of_a_checkout_whatever_the_umask(tmp_path):
