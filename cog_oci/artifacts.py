@@ -92,6 +92,16 @@ class Wheel(Artifact):
         """Whether it is built from source on this machine, and not fetched."""
         return self.source is not None and bool(self.source.commit or self.source.sha256)
 
+    @property
+    def hashes(self) -> set[str]:
+        """The sha256 by which a requirements file may know it: its own, or that of what it is built from."""
+        return {self.sha256, *((self.source.sha256,) if self.source else ())}
+
+    @property
+    def own_hash(self) -> bool:
+        """Whether it needs none in a requirements file: a commit is one, and a file of the project is at hand."""
+        return self.source is not None and bool(self.source.commit or self.source.path)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deb(Artifact):

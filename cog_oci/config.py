@@ -200,9 +200,7 @@ class Project:
         if self.config.indexes:
             inputs["indexes"] = ", ".join(self.config.indexes)  # where they are is no input: a mirror serves the same
         if (requirements := self.requirements()) is not None:
-            for path in _included(requirements):
-                inputs[os.path.relpath(path, self.folder)] = sha256(path.read_bytes())
-            inputs |= _local_packages(requirements, self.folder)
+            inputs |= _requirement_inputs(requirements, self.folder)
             beside = requirements.with_name("pyproject.toml")
             if requirements.name == "uv.lock" and beside.is_file():  # a uv.lock means nothing without it
                 inputs[os.path.relpath(beside, self.folder)] = sha256(beside.read_bytes())
@@ -248,28 +246,15 @@ class Project:
         return inputs
 
 
-def _included(requirements: Path, seen: frozenset[Path] = frozenset()) -> list[Path]:
-    """The requirements file and those that it names with -r and -c, each once, in the order of reading."""
-    from cog_oci.requirement_lines import included  # noqa: PLC0415 - few projects have a requirements file
+def _requirement_inputs(requirements: Path, folder: Path) -> dict[str, str]:
+    """The requirements file, those that it names with -r and -c, and the packages that it names by path, by their hash.
 
-    found = [requirements]
-    for line in requirements.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-        if named := included(line):
-            inner = (requirements.parent / named).resolve()
-            if inner.is_file() and inner not in seen and inner != requirements.resolve():
-                found += _included(inner, seen | {requirements.resolve()})
-    return list(dict.fromkeys(found))
-
-
-def _local_packages(requirements: Path, folder: Path) -> dict[str, str]:
-    """The wheels and source archives that a requirements file names by path, by their hash, and its folders of links.
-
-    Such a folder counts by the names and sizes of what is in it: the lock has the hashes of those that were chosen.
+    A folder of links counts by the names and sizes of what is in it: the lock has the hashes of those that were chosen.
     """
-    from cog_oci.requirement_lines import read_requirement_lines  # noqa: PLC0415 - few requirements files have any
+    from cog_oci.requirement_lines import read_requirement_lines  # noqa: PLC0415 - few projects have a requirements file
 
     said = read_requirement_lines(requirements)
-    inputs: dict[str, str] = {}
+    inputs: dict[str, str] = {os.path.relpath(path, folder): sha256(path.read_bytes()) for path in said.files}
     for path in said.paths:
         if path.is_file():
             with path.open("rb") as file:

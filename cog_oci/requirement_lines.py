@@ -5,9 +5,12 @@ uv resolves what it asks for; here is what a lock has to know of it besides.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -15,15 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ARCHIVES", "Line", "Options", "RequirementLines", "included", "read_requirement_lines"]
+__all__ = ["ARCHIVES", "Line", "Options", "RequirementLines", "read_requirement_lines", "shown"]
 
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """How the names of wheels and source archives end."""
 
 _INCLUDES = re.compile(r"-[rc]|--(?:requirement|constraint)\b")
 _INCLUDE = re.compile(rf"(?:{_INCLUDES.pattern})(?:\s+|=)?(?:\"([^\"]+)\"|'([^']+)'|(\S+))")
-_INDEX = re.compile(r"(-i|--index-url|--extra-index-url)(?:\s+|=)?(\S+)")
-_OPTION = re.compile(r"(-f|-e|--[a-z-]+)(?:\s+|=)?(.*)")
+_INDEX = re.compile(r"(?:-i|--index-url|--extra-index-url)(?:\s+|=)?[^\s'\"]+")
+_OPTION = re.compile(r"(-[a-z]|--[a-z-]+)=?(.*)")
+_SHA256 = re.compile(r"(?:--hash[=\s]sha256:|[#&]sha256=)([0-9A-Fa-f]{64})")
+_AFTER = re.compile(r"\s(--?[A-Za-z][A-Za-z-]*)")
 _NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 _DIRECT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<where>\S+)(?P<rest>.*)")
 _ADDRESS = re.compile(r"(?:git\+)?[a-z][a-z0-9+.-]*://")
@@ -41,7 +46,7 @@ class Line:
     `hashes` are the sha256 that a file of the package may have; empty for any. `source` is where the package is to come
     from, and `where` the address or the path as it is written, empty for an index; the name of such a package may be
     empty where only its metadata says it. `rest` is what follows `where`: a marker, or what does not belong there. A
-    `constraint` asks for nothing by itself.
+    `constraint` asks for nothing by itself. `wrong` is what cannot be in any line, and empty for most.
     """
 
     file: Path
@@ -54,6 +59,7 @@ class Line:
     extras: str = ""
     rest: str = ""
     constraint: bool = False
+    wrong: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,13 @@ class Options:
     """What a file says besides packages and indexes; `others` are (file, number, text) of what means nothing here.
 
     `no_binary` and `only_binary` are names in PEP 503's spelling, or `:all:`; `find_links` are addresses, or absolute
-    paths.
+    paths. With `require_hashes` every package has to have one.
     """
 
     find_links: tuple[str, ...] = ()
     pre: bool = False
     no_index: bool = False
+    require_hashes: bool = False
     no_binary: frozenset[str] = frozenset()
     only_binary: frozenset[str] = frozenset()
     trusted_hosts: tuple[str, ...] = ()
@@ -88,6 +95,8 @@ class RequirementLines:
     """Whether uv alone understands all of it, and builds nothing for it."""
     absent: tuple[tuple[Path, int, str], ...] = ()
     """(file, number, text) of lines that include what is no file here."""
+    files: tuple[Path, ...] = ()
+    """All that were read, the first one first, the others by absolute paths."""
 
     @property
     def paths(self) -> list[Path]:
@@ -115,36 +124,70 @@ def read_requirement_lines(path: Path) -> RequirementLines:
     indexes: dict[str, str] = {}
     options: list[tuple[Path, int, str, str]] = []
     if path.suffix in {".toml", ".lock"}:
-        return RequirementLines((), {})
+        return RequirementLines((), {}, files=(path,))
+    seen: dict[Path, bool] = {}
     plain, absent = True, list[tuple["Path", int, str]]()
-    for file, number, text, constraint in _logical(path, set()):
+    for file, number, text, constraint in _logical(path, seen):
         plain &= _JOINT not in text
         text = text.replace(_JOINT, " ")  # noqa: PLW2901 - the same, without the mark
         if _INCLUDES.match(text):
             absent.append((file, number, text))
-        elif match := _INDEX.fullmatch(text):
-            option = "extra-index-url" if match[1].startswith("--extra") else "index-url"
-            if match[2] not in indexes.values():
-                count = sum(name.startswith(option) for name in indexes) + 1
-                indexes[option if count == 1 else f"{option}-{count}"] = _filled(match[2])
-        elif text.startswith("-") and not re.match(r"(?:-e|--editable)\b", text):
-            match = _OPTION.fullmatch(text)
-            options.append((file, number, *((match[1], match[2].strip()) if match else (text, ""))))
-        else:
+        elif not text.startswith("-") or re.match(r"(?:-e|--editable)\b", text):
             lines.append(_line(file, number, text, constraint=constraint))
-    plain &= not options and all(line.source == "index" for line in lines)
-    return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent))
+        else:
+            plain &= bool(_INDEX.fullmatch(text))
+            for option, value in _said(text):
+                if option in {"-i", "--index-url", "--extra-index-url"}:
+                    _add_index(indexes, option, value)
+                else:
+                    options.append((file, number, option, value))
+    plain &= all(line.source == "index" for line in lines) and not any(seen.values())
+    files = (path, *list(seen)[1:])
+    return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent), files)
 
 
-def included(text: str) -> str | None:
-    """What a line includes (-r, -c), as it is written there; None for any other line."""
-    match = _INCLUDE.fullmatch(_without_comment(text))
-    return next(filter(None, match.groups())) if match else None
+def shown(file: Path, name: str) -> str:
+    """What messages call a file that was read: `name` for the first one, which has that name."""
+    return name if file.name == PurePath(name).name else file.name
+
+
+def _said(text: str) -> Iterator[tuple[str, str]]:
+    """The options of a line, each with its value: all that follows up to the next one, without quotation marks."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a mark that is not closed
+        words = text.split()
+    found: list[list[str]] = []
+    for word in words:
+        if match := _OPTION.fullmatch(word):
+            found.append([match[1], *([match[2]] if match[2] else [])])
+        else:
+            found[-1].append(word) if found else found.append([word])
+    return ((option, " ".join(values)) for option, *values in found)
+
+
+def _add_index(indexes: dict[str, str], option: str, address: str) -> None:
+    """Give it the name of its option, with a number where that is taken."""
+    name = "extra-index-url" if option.startswith("--extra") else "index-url"
+    if _filled(address) not in indexes.values():
+        count = sum(known.startswith(name) for known in indexes) + 1
+        indexes[name if count == 1 else f"{name}-{count}"] = _filled(address)
 
 
 def _line(file: Path, number: int, text: str, *, constraint: bool) -> Line:
+    """A line that asks for a package, with what is wrong with it."""
+    line = _placed(file, number, text, constraint=constraint)
+    if re.search(r"\s--hash\b", text) and not line.hashes and line.source != "path":
+        return replace(line, wrong="only a sha256 is checked, which is 64 hexadecimal digits: give that one")
+    after = _AFTER.search(re.sub(r"\s--hash\b\S*", "", text.removeprefix("-e ")).partition(";")[0])
+    if after and line.source != "path":
+        return replace(line, wrong=f"{after[1]} cannot be said of one package: an option has a line of its own")
+    return line
+
+
+def _placed(file: Path, number: int, text: str, *, constraint: bool) -> Line:
     """A line that asks for a package, by where it is to come from."""
-    hashes = frozenset(re.findall(r"--hash[=\s]sha256:([0-9a-f]{64})", text))
+    hashes = frozenset(found.lower() for found in _SHA256.findall(text))
     bare = re.sub(r"\s+--hash[=\s]\S+", "", text)
     place = (file, number)
     if match := _DIRECT.fullmatch(bare):
@@ -158,7 +201,7 @@ def _line(file: Path, number: int, text: str, *, constraint: bool) -> Line:
         name, extras = (_normal(egg[1]), egg[2] or "") if egg else ("", "")
         return Line(*place, name, text, hashes, _kind(where), _filled(where), extras, rest.strip(), constraint)
     if match := re.match(r"(?:-e|--editable)(?:\s+|=)(.*)", bare):
-        inner = _line(file, number, match[1].strip(), constraint=constraint)
+        inner = _placed(file, number, match[1].strip(), constraint=constraint)
         return Line(*place, inner.name, text, hashes, inner.source, inner.where, inner.extras, inner.rest, constraint)
     if (found := _FILE.search(bare)) or re.match(r"[./~]|[^\s;<>=!\[]+/", bare):
         end = found.end() if found else len(bare)
@@ -184,12 +227,15 @@ def _options(said: list[tuple[Path, int, str, str]]) -> Options:
             value = os.path.normpath(file.absolute().parent / value)  # noqa: PLW2901 - the same, made absolute
         if name in {"--find-links", "--pre", "--no-index", "--no-binary", "--only-binary", "--trusted-host"}:
             values.setdefault(name, []).append(value)
-        elif name not in {"--prefer-binary", "--require-hashes"}:  # wheels are taken, and hashes checked, in any case
+        elif name == "--require-hashes":
+            values[name] = []
+        elif name != "--prefer-binary":  # wheels are, in any case
             others.append((file, number, f"{option} {value}".strip()))
     return Options(
         find_links=tuple(dict.fromkeys(map(_filled, values.get("--find-links", ())))),
         pre="--pre" in values,
         no_index="--no-index" in values,
+        require_hashes="--require-hashes" in values,
         no_binary=_names(values.get("--no-binary", ())),
         only_binary=_names(values.get("--only-binary", ())),
         trusted_hosts=tuple(dict.fromkeys(values.get("--trusted-host", ()))),
@@ -208,16 +254,16 @@ def _names(texts: list[str] | tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _logical(path: Path, seen: set[Path], *, constraint: bool = False) -> Iterator[tuple[Path, int, str, bool]]:
+def _logical(path: Path, seen: dict[Path, bool], *, constraint: bool = False) -> Iterator[tuple[Path, int, str, bool]]:
     """(file, number, text, constraint) of each line that says something, lines that go on joined, includes in place.
 
-    One that includes what is no file is there as it is.
+    One that includes what is no file is there as it is. `seen` gets each file, and whether it is not in UTF-8.
     """
     if path.resolve() in seen:
         return
-    seen.add(path.resolve())
+    whole_text, seen[path.resolve()] = _text(path)
     start, whole = 0, ""
-    for number, raw in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    for number, raw in enumerate(whole_text.splitlines(), 1):
         start = start or number
         whole += raw
         if raw.endswith("\\") and not raw.lstrip().startswith("#"):
@@ -225,11 +271,20 @@ def _logical(path: Path, seen: set[Path], *, constraint: bool = False) -> Iterat
             continue
         whole = re.sub(rf"{_JOINT}(?=\s*(?:--hash|$))", "", whole)
         text = _without_comment(whole)
-        if (named := included(text)) and (inner := path.parent / named).is_file():
+        include = _INCLUDE.fullmatch(text)
+        if include and (inner := path.parent / next(filter(None, include.groups()))).is_file():
             yield from _logical(inner, seen, constraint=constraint or text.startswith(("-c", "--c")))
         elif text:
             yield path, start, text, constraint
         start, whole = 0, ""
+
+
+def _text(path: Path) -> tuple[str, bool]:
+    """What is in a file, and whether that is not in UTF-8: Windows writes UTF-16, with a mark at its beginning."""
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace"), True
+    return data.decode("utf-8-sig", errors="replace"), False
 
 
 def _without_comment(text: str) -> str:

@@ -127,12 +127,70 @@ def test_options_are_read_and_what_means_nothing_is_kept_with_its_place(tmp_path
         find_links=(str(tmp_path / "wheels"), "https://secret@h/links", "/tmp/a b"),
         pre=True,
         no_index=True,
+        require_hashes=True,
         no_binary=frozenset({"d"}),
         only_binary=frozenset({":all:"}),
         trusted_hosts=("h",),
         others=((path, 13, "--proxy http://p"),),
     )
     assert not said.plain
+
+
+def test_a_line_may_have_several_options_and_quotation_marks(tmp_path):
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        "--index-url 'https://one/simple' --extra-index-url=https://two/simple --trusted-host one\n"
+        "--pre --no-binary a,b --only-binary 'c'\n-f 'our links'\n--proxy 'not closed\n"
+    )
+
+    said = read_requirement_lines(path)
+
+    assert said.indexes == {"index-url": "https://one/simple", "extra-index-url": "https://two/simple"}
+    assert said.options == Options(
+        find_links=(str(tmp_path / "our links"),),
+        pre=True,
+        no_binary=frozenset({"a", "b"}),
+        only_binary=frozenset({"c"}),
+        trusted_hosts=("one",),
+        others=((path, 4, "--proxy 'not closed"),),
+    )
+    assert (said.plain, said.lines) == (False, ())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_what_windows_writes_is_read_too(tmp_path, encoding):
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    (tmp_path / "more.txt").write_bytes(f"{mark}naïve==1\r\n".encode(encoding))
+    path = tmp_path / "requirements.txt"
+    path.write_text("-r more.txt\na\n")
+
+    said = read_requirement_lines(path)
+
+    assert [line.text for line in said.lines] == ["naïve==1", "a"]
+    assert (said.plain, said.files) == (False, (path, tmp_path / "more.txt"))
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (f"a==1 --hash=sha512:{HASH * 2}", "only a sha256 is checked"),
+        ("a==1 --hash=sha256:abc", "only a sha256 is checked"),
+        (f"a==1 --hash=sha512:{HASH * 2} --hash=sha256:{HASH}", ""),
+        ("a==1 --extra-index-url https://h/simple", "--extra-index-url cannot be said of one package"),
+        ("a @ https://h/a-1.whl --config-settings=x=y", "--config-settings cannot be said of one package"),
+        ("a -f links", "-f cannot be said of one package"),
+        ("-e git+https://h/a#egg=a", ""),
+        ("a ; python_version > '3' and extra != 'x -y'", ""),
+    ],
+)
+def test_what_cannot_be_in_a_line_is_known_of_it(tmp_path, text, wrong):
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"{text}\n")
+
+    (line,) = read_requirement_lines(path).lines
+
+    assert line.wrong.startswith(wrong)
+    assert bool(line.wrong) == bool(wrong)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +202,7 @@ def test_options_are_read_and_what_means_nothing_is_kept_with_its_place(tmp_path
         ("--no-binary a\na\n--no-binary :none:\n", False),
         ("--prefer-binary\na\n", False),
         ("-c constraints.txt\na\n", True),
+        ("-i 'https://h/simple'\na\n", False),
     ],
 )
 def test_uv_reads_a_file_itself_only_where_it_builds_nothing_and_knows_all_of_it(tmp_path, text, plain):

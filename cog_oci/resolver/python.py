@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from cog_oci.errors import Problem, SourceError
+from cog_oci.errors import CogError, Problem, SourceError
 from cog_oci.indexes import DEFAULT, Indexes
 from cog_oci.lock import Wheel
 from cog_oci.progress import SILENT
-from cog_oci.requirement_lines import read_requirement_lines
+from cog_oci.requirement_lines import read_requirement_lines, shown
 from cog_oci.resolver._asked import ALONE, NOTHING, Complete, Given, Keep
 from cog_oci.resolver._explanations import NoWheelError, ResolutionError, explained
 from cog_oci.resolver._uv import OURS, Uv
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel
 
     from cog_oci.progress import Progress
-    from cog_oci.requirement_lines import Line
+    from cog_oci.requirement_lines import Line, RequirementLines
 
     Chosen = tuple[Package, PackageArchive | PackageDirectory | PackageSdist | PackageVcs | PackageWheel]
 
@@ -85,32 +85,51 @@ def resolve(  # noqa: PLR0913 - what is wanted, what it is for, and from where
         if undated:
             progress.say(f"no time of upload is known of {', '.join(undated)}: they are as they are now")
         found = _found(chosen, given, _addresses(listed.stdout), indexes)
-        _check_hashes(found, said.lines, name)
+        _check_hashes(found, said, name, target)
         needed_by = _needed_by(listed.stdout, job.source)
     wheels = [replace(wheel, needed_by=needed_by.get(wheel.name, ())) for wheel in found]
     return sorted(wheels, key=lambda wheel: (wheel.name, wheel.version))
 
 
-def _check_hashes(wheels: Iterable[Wheel], lines: Iterable[Line], name: str) -> None:
-    """Raise SourceError for each wheel that is none of the files whose hashes its line allows; uv does not look."""
+def _check_hashes(wheels: Iterable[Wheel], said: RequirementLines, name: str, target: Target) -> None:
+    """Raise SourceError for each wheel that is none of the files whose hashes its line allows; uv does not look.
+
+    CogError for wheels of which no line has a hash, where there has to be one.
+    """
     by_name = {wheel.name: wheel for wheel in wheels}
     problems = [
         Problem(
-            name if line.file.name == Path(name).name else line.file.name,
+            shown(line.file, name),
             line.number,
             1,
             f"{wheel.file} has the hash sha256:{wheel.sha256}, which is none of the {len(line.hashes)} given here",
         )
-        for line in lines
-        if line.hashes and (wheel := by_name.get(line.name)) and not _hashes(wheel) & line.hashes
+        for line in said.lines
+        if line.hashes
+        and (wheel := by_name.get(line.name))
+        and not wheel.hashes & line.hashes
+        and _counts(line, target)
     ]
     if problems:
         raise SourceError(problems, hint="the index serves another file, or the hashes are those of other files")
+    if said.options.require_hashes:
+        hashed = {digest for line in said.lines for digest in line.hashes}
+        if bare := sorted(wheel.name for wheel in by_name.values() if not wheel.own_hash and not wheel.hashes & hashed):
+            raise CogError(
+                f"{name} has --require-hashes, and no hash for {', '.join(bare)}",
+                hint="`uv pip compile --generate-hashes` writes one for every package that is needed",
+            )
 
 
-def _hashes(wheel: Wheel) -> set[str]:
-    """What a line may give: the hash of the wheel, or of what it is built from."""
-    return {wheel.sha256, *((wheel.source.sha256,) if wheel.source else ())}
+def _counts(line: Line, target: Target) -> bool:
+    """Whether a line is for this target; one that cannot be read is."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - few lines are looked at
+
+    try:
+        marker = Requirement(re.sub(r"\s--hash[=\s]\S+", "", line.text)).marker
+        return marker is None or marker.evaluate(dict(target.environment()))  # type: ignore[arg-type]  # a TypedDict is a dict
+    except InvalidRequirement:
+        return True
 
 
 def _load() -> None:

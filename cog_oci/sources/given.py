@@ -7,21 +7,22 @@ nothing that uv would build, or that it does not know.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cog_oci.errors import Problem, SourceError
+from cog_oci.requirement_lines import shown
 from cog_oci.resolver.python import Given
 from cog_oci.sources.make import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cog_oci.lock import Wheel
     from cog_oci.requirement_lines import Options, RequirementLines
     from cog_oci.sources.make import Maker
 
-__all__ = ["make_given", "shown"]
+__all__ = ["make_given"]
 
 
 def make_given(said: RequirementLines, maker: Maker, scratch: Path, name: str) -> tuple[Given, tuple[Wheel, ...]]:
@@ -40,6 +41,9 @@ def make_given(said: RequirementLines, maker: Maker, scratch: Path, name: str) -
             continue
         if line.source == "index":
             rows.append(line.text)
+            continue
+        if said.options.require_hashes and line.source == "url" and not line.hashes:
+            problems.append(Problem(shown(line.file, name), line.number, 1, "--require-hashes wants a hash of it"))
             continue
         try:
             made = maker.of_line(line)
@@ -82,8 +86,3 @@ def _arguments(options: Options) -> Iterator[str]:
         yield "--no-index"
     if options.pre:
         yield from ("--prerelease", "allow")
-
-
-def shown(file: Path, name: str) -> str:
-    """What messages call a file: `name` for the one that has it."""
-    return name if file.name == Path(name).name else file.name

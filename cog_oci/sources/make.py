@@ -127,6 +127,8 @@ class Maker:
             size = self.fetcher.blob(file, [address], digest, None).stat().st_size
         else:
             digest, size = self.fetcher.unknown(file, address)
+        if line.hashes and digest.removeprefix("sha256:") not in line.hashes:  # nothing of it is built, then
+            raise LineError(f"{file} has the hash {digest}, which is none of the {len(line.hashes)} given here")
         return self.of_file(file, digest, size, source)
 
     def _known(self, source: Source) -> str:
@@ -137,6 +139,8 @@ class Maker:
         return ""
 
     def _of_git(self, line: Line) -> tuple[Wheel, Sequence[Wheel]]:
+        if line.hashes:
+            raise LineError("a repository is pinned by its commit: --hash does not belong here")
         return self.of_repository(line.name, Repository.parse(line.where))
 
     def of_repository(self, name: str, repository: Repository, commit: str = "") -> tuple[Wheel, Sequence[Wheel]]:

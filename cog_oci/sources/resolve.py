@@ -19,7 +19,7 @@ from cog_oci.fetch import NotFoundError
 from cog_oci.indexes import DEFAULT, bare, without_logins
 from cog_oci.lock import Source, Wheel
 from cog_oci.oci import Digest
-from cog_oci.requirement_lines import Options, RequirementLines, read_requirement_lines
+from cog_oci.requirement_lines import Options, RequirementLines, read_requirement_lines, shown
 from cog_oci.resolver import python
 from cog_oci.resolver.python import Given, Keep, NoWheelError
 from cog_oci.sources._index import IndexedFile, SourceIndex
@@ -80,9 +80,11 @@ class Resolver:
             scratch = Path(folder)
             file = wanted if isinstance(wanted, Path) else _listed(wanted, scratch)
             said = read_requirement_lines(file)
+            if wrong := [line for line in said.lines if line.wrong]:
+                raise SourceError([Problem(shown(line.file, name), line.number, 1, line.wrong) for line in wrong])
             if said.plain:
                 return self._chosen(wanted, keep, name, said, Given(complete=self._complete), ())
-            from cog_oci.sources.given import make_given, shown  # noqa: PLC0415 - most files are plain
+            from cog_oci.sources.given import make_given  # noqa: PLC0415 - most files are plain
 
             if said.absent:
                 problems = [

@@ -215,6 +215,19 @@ def test_a_hash_that_is_not_that_of_the_wheel_points_at_its_line(index, tmp_path
     assert resolve(requirements, TARGET, NOW)[0].name == "app"
 
 
+def test_the_hash_of_a_line_for_another_python_does_not_count(index, tmp_path):
+    file = tmp_path / "requirements.txt"
+    digest = hashlib.sha256(index.pages["/files/lib-2.0-py3-none-any.whl"]).hexdigest()
+    file.write_text(
+        f"lib==1.0 ; python_version < '3.10' --hash=sha256:{'0' * 64}\n"
+        f"lib==2.0 ; python_version >= '3.10' --hash=sha256:{digest}\n"
+    )
+
+    (lib,) = resolve(file, TARGET, NOW, name="requirements.txt")
+
+    assert (lib.version, lib.sha256) == ("2.0", digest)
+
+
 def test_lines_for_cog_itself_are_left_out_with_what_they_would_need(index, tmp_path):
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("Cog==0.16.0  # nowhere\ncoglet\nlib<2\n")

@@ -150,6 +150,30 @@ def test_another_file_than_an_address_promises_is_refused(project):
         project(f"far @ {project.site.url}/far/{wheel.name}#sha256={'0' * 64}\n")
 
 
+@pytest.mark.parametrize("name", ["", "far @ "])
+def test_another_file_than_a_hash_says_is_refused_and_not_built(project, name):
+    data = source_archive("far", "1.0")
+    project.site.pages["/far/far-1.0.tar.gz"] = data
+
+    with pytest.raises(SourceError, match="none of the 1 given here"):
+        project(f"{name}{project.site.url}/far/far-1.0.tar.gz --hash=sha256:{'0' * 64}\n")
+    assert project.bench.built == []
+    (far,) = project(f"{name}{project.site.url}/far/far-1.0.tar.gz --hash=sha256:{sha(data)}\n").wheels
+    assert far.built
+
+
+def test_where_hashes_are_required_every_package_has_one(project):
+    app, lib = (sha(project.site.pages[f"/files/{one}-py3-none-any.whl"]) for one in ("app-1.0", "lib-2.0"))
+    wheel = make_wheel(project.folder, "ours", {"ours.py": b""})
+    hashed = f"--require-hashes\n{wheel.name}\napp==1.0 --hash=sha256:{app}\n"
+
+    with pytest.raises(CogError, match=r"^requirements\.txt has --require-hashes, and no hash for lib$"):
+        project(hashed)
+    with pytest.raises(SourceError, match=r"^requirements\.txt:4:1: --require-hashes wants a hash of it$"):
+        project(f"{hashed}https://x.example/lib-2.0-py3-none-any.whl\n")
+    assert [one.name for one in project(f"{hashed}lib==2.0 --hash=sha256:{lib}\n").wheels] == ["app", "lib", "ours"]
+
+
 def test_a_source_archive_at_an_address_is_built(project):
     data = source_archive("far", "1.0", "lib")
     project.site.pages["/far/far-1.0.tar.gz"] = data
@@ -216,6 +240,8 @@ def test_files_of_the_project_are_locked_by_hash_and_path(project):
         ("app @ svn+https://x.example/app", "is a repository of svn, and only git is known here"),
         ("git+https://x.example/a@1 oops", "does not belong here"),
         ("lib @ https://x.example/lib-1.0.tar.gz#md5=00", "to be a sha256"),
+        (f"git+https://x.example/a --hash=sha256:{'0' * 64}", "pinned by its commit"),
+        ("lib --no-binary lib", "--no-binary cannot be said of one package"),
     ],
 )
 def test_a_line_that_cannot_be_points_at_its_place(project, line, says):
