@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import mimetypes
 import os
 import re
@@ -87,10 +88,11 @@ class Interface:
         return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
     def _value(self, name: str, text: str, schema: Mapping[str, Any]) -> Any:
+        text = _unquoted(text)
         if text.startswith("@"):
             value = _file(name, text[1:], self._resolved(schema.get("items", schema)))
             return [value] if schema.get("type") == "array" else value
-        return self._typed(_unquoted(text), schema)
+        return self._typed(text, schema)
 
     def _typed(self, text: str, schema: Mapping[str, Any]) -> Any:
         """The text as this type where it can be, else as it is, for `check` to refuse."""
@@ -103,7 +105,7 @@ class Interface:
             if kind == "integer":
                 return int(text)
             if kind == "number":
-                return float(text)
+                return value if math.isfinite(value := float(text)) else text  # JSON has no word for the others
             if kind == "array" and not text.lstrip().startswith("["):
                 return [self._typed(text, schema.get("items", {}))]
             if kind in {"array", "object"}:

@@ -61,6 +61,12 @@ def test_a_word_becomes_what_the_model_takes(name, text, value):
     assert type(parsed) is type(value)
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity"])
+def test_a_number_that_json_cannot_write_is_none(text):
+    with pytest.raises(InputError, match='invalid input "scale": expected number, got string'):
+        MODEL.check(MODEL.parse([("scale", text)]))
+
+
 def test_a_name_given_twice_is_a_list():
     assert MODEL.parse([("sizes", "1"), ("sizes", "[2, 3]")]) == {"sizes": [1, 2, 3]}
 
@@ -72,6 +78,7 @@ def test_a_file_is_a_data_url_where_the_model_takes_files_and_text_elsewhere(tmp
     words = tmp_path / "words"
     words.write_text("from a file")
 
+    assert MODEL.parse([("image", f'"@{path}"')]) == {"image": url}
     assert MODEL.parse([("image", f"@{path}"), ("images", f"@{path}"), ("text", f"@{words}")]) == {
         "image": url,
         "images": [url],

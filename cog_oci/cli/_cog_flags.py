@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Decorated = Callable[..., Any]
 
-__all__ = ["build_flags", "image_flags", "serve_flags"]
+__all__ = ["build_flags", "debug_flags", "image_flags", "serve_flags"]
 
 _BASE = "every image has a base of its own, which the lock pins: there is none of Cog's to use"
 _CUDA = "what a model needs of CUDA is pinned in its lock: there is no CUDA image to build on"
@@ -27,6 +27,7 @@ _BUILD = {
     "--skip-schema-validation": "the schema is read from the source, which takes no time",
 }
 _SERVE = {**_IMAGE, "--playground": "a page to try the model with is at /docs", "--playground-port": "it is at /docs"}
+_DEBUG = {**_IMAGE, "--image-name": "the layers are the same whatever the image is called"}
 _FLAGS = frozenset({"--no-cache", "--strip", "--precompile", "--skip-schema-validation", "--playground"})
 _SWITCHES = frozenset({"--use-cog-base-image"})  # a value may follow after =
 
@@ -47,6 +48,11 @@ def build_flags(command: Decorated) -> Decorated:
 def serve_flags(command: Decorated) -> Decorated:
     """Those of `serve`."""
     return _taking(command, _SERVE)
+
+
+def debug_flags(command: Decorated) -> Decorated:
+    """Those of `debug`."""
+    return _taking(command, _DEBUG)
 
 
 def _taking(command: Decorated, flags: dict[str, str]) -> Decorated:

@@ -14,6 +14,15 @@ from cog_oci.errors import CogError
 __all__ = ["alias"]
 
 _MARK = "# Made by `cog-oci alias`."
+_PROGRAM = "import sys; sys.argv[0] = 'cog'; from cog_oci.cli import main; main()"
+_SCRIPT = """\
+#!/bin/sh
+{mark}
+# With Cog, commands of build.run have the network, and the registry is Replicate's where none is named.
+export COG_OCI_STEP_NETWORK="${{COG_OCI_STEP_NETWORK-1}}" COG_REGISTRY_HOST="${{COG_REGISTRY_HOST:-r8.im}}"
+# -P: a file of the project may be called as a module of ours, or of Python's.
+exec {python} -P -c {program} "$@"
+"""
 
 
 @click.command()
@@ -35,9 +44,7 @@ def alias(*, folder: Path | None) -> None:
 
     A `cog` that is another program is left alone.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    # Commands of build.run have the network with Cog.
-    network = "export COG_OCI_STEP_NETWORK=${COG_OCI_STEP_NETWORK-1}"
-    script = f'#!/bin/sh\n{_MARK}\n{network}\nexec {shlex.quote(sys.executable)} -m cog_oci.cli "$@"\n'
+    script = _SCRIPT.format(mark=_MARK, python=shlex.quote(sys.executable), program=shlex.quote(_PROGRAM))
     if folder is None:
         click.echo(script, nl=False)
         return

@@ -12,7 +12,8 @@ __all__ = ["predict"]
 
 
 def _run(**options: Any) -> None:
-    click.echo('"predict" is deprecated, use "run"', err=True)
+    called = click.get_current_context().find_root().info_name
+    click.echo(f'"{called} predict" is deprecated, use "{called} run"', err=True)
     assert run.callback is not None
     run.callback(**options)
 

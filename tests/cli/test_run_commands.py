@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
 from contextlib import redirect_stdout
 
 import pytest
@@ -47,7 +48,7 @@ def project(tmp_path, monkeypatch):
         (["run", "-i", "text=a", "--engine", "sandbox"], "sandbox: there is no `unshare` on PATH"),
         (["run", "-i", "text=a", "--engine", "podman"], "podman: there is no `podman` on PATH"),
         (["run", "-i", "text=@nope.txt"], "nope.txt"),
-        (["predict", "-i", "text"], '"predict" is deprecated, use "run"'),
+        (["predict", "-i", "text"], '"cog-oci predict" is deprecated, use "cog-oci run"'),
         (["exec", "-p", "0", "ls"], 'invalid port "0": port must be between 1 and 65535'),
         (["exec", "-p", "[::1]:x", "ls"], 'invalid port "x": port must be between 1 and 65535'),
     ],
@@ -244,3 +245,33 @@ def test_the_alias_is_put_in_place_and_never_over_another_program(project, tmp_p
     command("alias", "--install", str(tmp_path / "bin"), cwd=project)
     (tmp_path / "bin" / "cog").write_text("#!/bin/sh\nthe real one\n")
     assert "is another program" in command("alias", "--install", str(tmp_path / "bin"), cwd=project, check=False).stderr
+
+
+def test_the_alias_is_called_cog_and_imports_nothing_of_the_project(project, tmp_path):
+    command("alias", "--install", str(tmp_path / "bin"), cwd=project)
+    for module in ("click", "secrets", "sitecustomize"):
+        (project / f"{module}.py").write_text("raise SystemExit('the project was imported')")
+
+    done = subprocess.run(
+        [str(tmp_path / "bin" / "cog"), "predict", "-i", "text"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wrong = subprocess.run(
+        [str(tmp_path / "bin" / "cog"), "run", "--nonsense"], cwd=project, capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr.startswith('"cog predict" is deprecated, use "cog run"\nerror: Failed to parse input')
+    assert wrong.stderr.startswith("Usage: cog run ")
+
+
+def test_the_alias_logs_in_to_replicate_where_no_registry_is_named(project):
+    script = command("alias", cwd=project).stdout.replace("exec ", "echo $COG_REGISTRY_HOST; exit; exec ")
+
+    def said(**env):
+        return subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert said() == "r8.im"
+    assert said(COG_REGISTRY_HOST="registry.example.com") == "registry.example.com"

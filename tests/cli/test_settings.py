@@ -196,6 +196,13 @@ def test_flags_of_cogs_are_taken_and_explained(project, monkeypatch, words, says
     assert done.returncode == 1  # there is no engine, or an input is missing: the flag is no reason to end
 
 
+def test_debug_takes_cogs_flags(project):
+    said = command("debug", "--image-name=x", "--use-cog-base-image=false", cwd=project, check=False).stderr
+
+    assert "note: --image-name changes nothing: the layers are the same whatever the image is called" in said
+    assert "note: --use-cog-base-image changes nothing" in said
+
+
 def test_long_work_says_how_far_it_is_and_when_it_will_end(capsys):
     seconds = iter([0.0, 5.0, 10.0, 15.0, 20.0, 21.0])
 
