@@ -225,7 +225,7 @@ class Fetcher:
     def _fill(self, body: _Body, name: str, url: str, size: int | None) -> None:
         """Read from where the last attempt ended; a server that ignores Range makes us begin anew (RFC 9110 §14)."""
         headers = {**_WHOLE, **({"Range": f"bytes={body.size}-"} if body.size else {})}
-        for chunk in self._stream(name, url, headers, decode=False, restart=body.restart):
+        for chunk in self._stream(name, url, headers, decode=False, restart=body.restart, size=size):
             body.write(chunk)
             if body.size > (_LARGEST if size is None else size):
                 raise DigestMismatchError(name, expected=f"{_LARGEST if size is None else size} bytes", actual="more")
@@ -240,6 +240,7 @@ class Fetcher:
         *,
         decode: bool,
         restart: Callable[[], None] = lambda: None,
+        size: int | None = None,
     ) -> Iterator[bytes]:
         if self._offline:
             raise OfflineError([name])
@@ -251,6 +252,9 @@ class Fetcher:
                 self._check(response, name, url)
                 if "Range" in headers and response.status_code != requests.codes.partial_content:
                     restart()
+                if size is not None and (said := _said_size(response)) not in {None, size}:
+                    # Another file, a mirror's next state for one: no use in asking again, or in reading it.
+                    raise DigestMismatchError(name, expected=f"{size} bytes", actual=f"{said}")
                 # What has arrived, not a full buffer: an interrupt must not wait for a slow server.
                 while chunk := response.raw.read1(_CHUNK, decode_content=decode):
                     if self._cancelled.is_set():
@@ -357,3 +361,12 @@ def _reason(error: Exception) -> str:
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
     return f"{type(cause).__name__}: {cause}" if not isinstance(cause, OSError) else (cause.strerror or str(cause))
+
+
+def _said_size(response: requests.Response) -> int | None:
+    """How large the server says that the whole file is, in bytes; None where it does not say (RFC 9110 §8.6, §14.4)."""
+    if response.status_code == 206:
+        said = response.headers.get("Content-Range", "").rpartition("/")[2]
+    else:
+        said = "" if "Content-Encoding" in response.headers else response.headers.get("Content-Length", "")
+    return int(said) if said.isdecimal() else None

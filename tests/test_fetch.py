@@ -55,10 +55,26 @@ def test_other_bytes_than_those_locked_are_refused_and_not_kept(site, fetcher, s
 
 
 def test_more_bytes_than_locked_are_refused_before_they_fill_the_disk(site, fetcher):
-    site.pages["/a"] = DATA * 4
+    def endless(handler):
+        handler.send_response(200)
+        handler.end_headers()  # without a length, until the connection ends
+        handler.close_connection = True
+        handler.wfile.write(DATA * 4)
+
+    site.pages["/a"] = endless
 
     with pytest.raises(DigestMismatchError, match=r"expected \d+ bytes, got more"):
         fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA))
+
+
+@pytest.mark.parametrize("data", [DATA * 4, DATA[:-1]])
+def test_a_file_of_another_size_is_refused_before_it_is_read_and_not_asked_for_again(site, fetcher, data):
+    site.pages["/a"] = data
+
+    with pytest.raises(DigestMismatchError, match=rf"expected {len(DATA)} bytes, got {len(data)}"):
+        fetcher.blob("a", [f"{site.url}/a"], sha256(DATA), len(DATA))
+
+    assert len(site.asked) == 1
 
 
 def test_a_broken_connection_is_resumed_where_it_broke(site, fetcher):

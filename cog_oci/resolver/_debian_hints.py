@@ -57,11 +57,14 @@ class Elsewhere:
         return UnknownPackageError(name, suite, index.near(name), tuple(self._traces(name, index)))
 
     def _having(self, name: str, state: SuiteState, index: PackageIndex) -> list[str]:
-        try:
-            files = list(state.contents(self._fetcher, index.architecture))
-            return [package for file in files for package in holders(file, name)[name] if index.versions(package)]
-        except (CogError, OSError):
-            return []
+        for architecture in (index.architecture, "all"):  # whose files are listed apart
+            try:
+                for file in state.contents(self._fetcher, architecture):
+                    if found := [package for package in holders(file, name)[name] if index.versions(package)]:
+                        return found
+            except (CogError, OSError):
+                continue
+        return []
 
     def _traces(self, name: str, index: PackageIndex) -> Iterator[Trace]:
         for suite in self._suites:

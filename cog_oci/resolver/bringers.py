@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from cog_oci.errors import CogError
-from cog_oci.fetch import FetchError, OfflineError
 from cog_oci.oci import Digest
 from cog_oci.resolver._debian_archive import SuiteState
 from cog_oci.resolver._debian_contents import holders
@@ -72,7 +71,7 @@ def _contents(
         there = SuiteState(state.release, f"{base.rstrip('/')}/{state.release.suite.folder}")
         try:
             yield from there.contents(fetcher, architecture)
-        except (FetchError, OfflineError):
+        except CogError:  # it is not there, or another state's
             continue
         return
 

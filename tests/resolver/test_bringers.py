@@ -68,3 +68,9 @@ def test_an_archive_that_has_lost_its_contents_gives_names(world):
     world.site.pages.clear()
 
     assert world("libGL.so.1") == {"libGL.so.1": "libgl1"}
+
+
+def test_the_list_of_another_state_is_none_and_the_name_is_guessed(world):
+    world.site.pages.update({path: b"longer" * 1000 for path in world.site.pages if "Contents" in path})
+
+    assert world("libSM.so.6") == {"libSM.so.6": "libsm6"}

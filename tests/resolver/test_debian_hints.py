@@ -118,6 +118,18 @@ def test_a_file_is_told_with_the_package_that_has_it(resolver, site, contents):
         resolver.resolve([], ["/bin/ls"])
 
 
+def test_what_is_for_every_architecture_has_a_list_of_its_own(resolver, site):
+    everywhere = gzip.compress(b"usr/bin/pip3    python/ffmpeg\n")
+    add_to_suite(
+        site,
+        "/debian/dists/trixie",
+        {"main/Contents-amd64.gz": b"not gzip", "main/Contents-all.gz": everywhere},
+    )
+
+    with pytest.raises(FileNameError, match=r"^/usr/bin/pip3 is a file, not a package of trixie; it is in ffmpeg$"):
+        resolver.resolve([], ["/usr/bin/pip3"])
+
+
 @pytest.mark.parametrize(
     ("name", "near"),
     [("libglib-2.0.so.0", "libglib2.0-0t64"), ("libGL.so.1", "libgl1"), ("/opt/bin/ffmpeg", "ffmpeg")],
