@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cog_oci.cli._ready import Ready
     from cog_oci.engines import Container, Engine
 
-__all__ = ["Serving", "free_port", "serving", "wait_until_ready"]
+__all__ = ["Serving", "free_port", "refuse_no_network", "serving", "wait_until_ready"]
 
 _LOOPBACK = "127.0.0.1"
 _INSIDE = 5000
@@ -50,9 +50,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def refuse_no_network(where: Where) -> None:
+    """Raises CogError for a container that has no network, in which a server waits for nobody."""
+    if where.network == "none":
+        raise CogError("with --network none nobody can reach the server", hint="leave out --network")
+
+
 @contextmanager
 def serving(engine: Engine, ready: Ready, how: Serving, where: Where) -> Iterator[tuple[str, Container]]:
-    """The server's address and its container, which ends with the context. Raises CogError when the port is taken."""
+    """The server's address and its container, which ends with the context.
+
+    Raises CogError when the port is taken, or cannot be reached.
+    """
+    refuse_no_network(where)
     if engine.is_here():
         _refuse_taken(how)
     shared = engine.shares_network(where.network)

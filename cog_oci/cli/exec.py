@@ -67,11 +67,21 @@ def exec(  # noqa: A001 - Cog's word
 
 
 def _port(text: str) -> Port:
+    from ipaddress import ip_address
+
     from cog_oci.engines import Port
 
     match = re.fullmatch(r"(?:\[(?P<six>[0-9a-fA-F:]+)\]:|(?P<host>[^:]+):)?(?P<port>[^:]+)", text)
     number = match["port"] if match else text
     if not match or not number.isascii() or not number.isdecimal() or not 1 <= int(number) <= 65535:
         raise CogError(f'invalid port "{number}": port must be between 1 and 65535')
-    host = match["host"] if match["host"] != "localhost" else None  # engines publish ports at addresses
-    return Port(int(number), int(number), match["six"] or host or "127.0.0.1")
+    host = match["six"] or match["host"] or "localhost"
+    try:
+        # Engines publish ports at addresses, and not at names.
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        raise CogError(
+            f'invalid address "{host}": -p takes [HOST:]PORT, and the port is the same inside',
+            hint=f"use -p {number}, or -p 0.0.0.0:{number} for all addresses of this machine",
+        ) from None
+    return Port(int(number), int(number), str(address))

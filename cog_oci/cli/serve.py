@@ -64,10 +64,11 @@ def serve(  # noqa: PLR0913 - one argument an option
 
     A page to try the model with is at /docs.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci.cli._prediction import Serving
+    from cog_oci.cli._prediction import Serving, refuse_no_network
     from cog_oci.cli._watch import Watch
     from cog_oci.engines import choose
 
+    refuse_no_network(where)
     found = project(file)
     arguments = ("--upload-url", upload_url) if upload_url else ()
     how = Serving(port=port, host=host, arguments=arguments)

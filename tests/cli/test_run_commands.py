@@ -51,6 +51,9 @@ def project(tmp_path, monkeypatch):
         (["predict", "-i", "text"], '"cog-oci predict" is deprecated, use "cog-oci run"'),
         (["exec", "-p", "0", "ls"], 'invalid port "0": port must be between 1 and 65535'),
         (["exec", "-p", "[::1]:x", "ls"], 'invalid port "x": port must be between 1 and 65535'),
+        (["exec", "-p", "8000:5000", "ls"], 'invalid address "8000": -p takes [HOST:]PORT'),
+        (["exec", "-p", "[fe::1::2]:80", "ls"], 'invalid address "fe::1::2": -p takes [HOST:]PORT'),
+        (["serve", "--network", "none"], "with --network none nobody can reach the server"),
     ],
 )
 @pytest.mark.parametrize("where", [".", "deep"])
