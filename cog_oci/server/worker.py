@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,14 @@ class Setup:
     started_at: datetime
     completed_at: datetime | None = None
     status: str = "starting"
-    logs: str = ""
+    printed: list[str] = field(default_factory=list)
+    """What it has printed so far, in pieces: to put each to a text would copy all of it, for every line."""
+
+    @property
+    def logs(self) -> str:
+        """The pieces as one, and one from then on."""
+        self.printed[:] = ["".join(self.printed)]
+        return self.printed[0]
 
 
 class Worker:
@@ -254,7 +261,7 @@ class Worker:
         )
 
     def _append_logs(self, text: str) -> None:
-        self.setup = replace(self.setup, logs=self.setup.logs + text)
+        self.setup.printed.append(text)
 
     def _last_words(self, process: WorkerProcess) -> None:
         words = process.last_words().decode("utf-8", "replace")
