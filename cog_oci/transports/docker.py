@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 from cog_oci.errors import CogError
 from cog_oci.progress import SILENT
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Docker", "DockerError"]
 
 _OK, _NOT_FOUND = 200, 404
+_OURS = '{"label":["run.cog.config"]}'
+_MUCH = 1 << 20  # bytes: less is sent sooner than it is found out whether that is needed
+_MOST = 100  # images that are looked at
 _UNESCAPED = str.maketrans({"[": "%5B", "]": "%5D"})  # of the characters of a reference, those that no path may have
 
 
@@ -63,10 +67,13 @@ class Docker:
         """Load the image under its name; how many bytes of layers went over. Raises DockerError.
 
         What the image of that name has in common with this one, from the bottom up, stays where it is; so does what
-        one of its `relatives` has. When the daemon lost a layer meanwhile, or the patience for what it was to expect,
-        everything is sent.
+        one of its `relatives` has, and where much is left after that, what any image that cog-oci or Cog has made has.
+        When the daemon lost a layer meanwhile, or the patience for what it was to expect, everything is sent.
         """
-        sparse = whole.beyond(*map(self._layers, (whole.reference.familiar, *relatives)))
+        there = [self._layers(name) for name in (whole.reference.familiar, *relatives)]
+        sparse = whole.beyond(*there)
+        if sum(blob.size for blob in sparse.blobs) > _MUCH:
+            sparse = whole.beyond(*there, *map(self._layers, self._others()))
         begun, self._loading = self._loading, None
         try:
             return self._load(begun or self._begin(), sparse, store, progress)
@@ -114,6 +121,16 @@ class Docker:
         if status != _OK:
             raise DockerError(self.address, _message(body))
         return list(json.loads(body).get("RootFS", {}).get("Layers") or [])
+
+    def _others(self) -> list[str]:
+        """Images with a label of Cog's, by their ids."""
+        with self._ask("GET", f"/images/json?filters={quote(_OURS)}") as asked:
+            try:
+                status, body = asked.short_answer()
+            except OSError as error:
+                raise self._lost(error) from None
+        # Whoever does not answer this is sent more than need be.
+        return [str(one["Id"]) for one in json.loads(body)][:_MOST] if status == _OK else []
 
     def _load(self, request: Request, whole: Archive, store: Store, progress: Progress) -> int:
         with request:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import subprocess
 import tarfile
+from dataclasses import replace
 
 import pytest
 
@@ -20,11 +22,12 @@ from tests.layers.test_realise import Listed
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 
 NAME = Reference.parse("load/test:v1")
+BARE = ImageConfig(command=("/nothing",))
 
 
-def archive(store, *layers: dict[str, bytes]) -> Archive:
+def archive(store, *layers: dict[str, bytes], config: ImageConfig = BARE) -> Archive:
     blobs = tuple(realise(Listed([Entry.file(*file) for file in files.items()]), store) for files in layers)
-    image = Image(Platform("linux", "amd64"), ImageConfig(command=("/nothing",)), blobs)
+    image = Image(Platform("linux", "amd64"), config, blobs)
     return Archive([image.stored()], NAME)
 
 
@@ -62,6 +65,24 @@ def test_an_image_that_the_daemon_has_whole_sends_no_layer(docker, store):
 
     assert daemon.load(archive(store, BASE, {"own/code": b"same"}), store) == 0
     assert files(docker)["own/code"] == b"same"
+
+
+def test_what_an_image_of_another_name_has_is_not_sent_again(docker, store):
+    """An image that has our label: a project under its next tag, another project on the same base."""
+    noise = {"own/base": random.Random(7).randbytes(2 << 20)}
+    labelled = ImageConfig(command=("/nothing",), labels={"run.cog.config": "{}"})
+    daemon = Docker(f"unix://{docker.socket}")
+
+    first = daemon.load(archive(store, noise, {"own/code": b"one"}, config=labelled), store)
+    second = daemon.load(
+        replace(
+            archive(store, noise, {"own/code": b"two"}, config=labelled), reference=Reference.parse("load/next:v2")
+        ),
+        store,
+    )
+
+    assert second < 1000 < first
+    assert "load/next" in docker("images")
 
 
 def test_a_layer_that_comes_again_higher_up_is_sent(docker, store):
