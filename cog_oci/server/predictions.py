@@ -86,8 +86,11 @@ class Predictions:
             self._unavailable = None
         self._hand_on()
 
-    def close(self, worker: object, unavailable: str, error: str) -> None:
-        """`worker` has gone: what it ran fails with `error`; without another one, so does what waits."""
+    def close(self, worker: object, unavailable: str, error: str, *, replaced: bool = False) -> None:
+        """`worker` has gone: what it ran fails with `error`; without another one, so does what waits.
+
+        Where it is being `replaced`, the queue goes on waiting, for its successor.
+        """
         lane = self._lanes.pop(worker, None)
         for waiting in lane.ahead.values() if lane else ():
             waiting.sent = False
@@ -98,7 +101,8 @@ class Predictions:
         if not self._lanes:
             self._unavailable = self._unavailable if self._draining else unavailable
             for prediction in list(self._waiting):
-                self._finish(prediction, Done(prediction.number, "failed", 0.0, error=f"{error}, before its turn"))
+                if not (replaced and self.queued(prediction)):
+                    self._finish(prediction, Done(prediction.number, "failed", 0.0, error=f"{error}, before its turn"))
 
     @property
     def unavailable(self) -> str | None:

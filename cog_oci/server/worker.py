@@ -121,7 +121,7 @@ class Worker:
     async def _start_again(self, end: str, delay: float) -> WorkerProcess | None:
         """Another worker in place of one that ended like `end`; None when there cannot be one."""
         unavailable = f"The worker crashed ({end}) and is being started again"
-        self._predictions.close(self, unavailable, f"Worker crashed: {end}")
+        self._predictions.close(self, unavailable, f"Worker crashed: {end}", replaced=True)
         log.error("worker crashed, starting it again: %s", end)
         self._restarted()
         self.setup = Setup(datetime.now(UTC))
@@ -190,7 +190,7 @@ class Worker:
         connection = self._connection = Link(self._handle)
         await loop.create_connection(lambda: connection.orders, sock=process.orders)
         await loop.create_connection(lambda: connection, sock=process.work)
-        stop_watching = watch(process.popen.pid, connection)
+        stop_watching = watch(process.pid, connection)
         try:
             await self._wait_for_setup(process, connection)
             await connection.lost

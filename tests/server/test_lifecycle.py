@@ -101,6 +101,21 @@ def test_d2_a_crashed_worker_is_replaced_and_its_prediction_says_why():
             assert server.predict(text=str(attempt))["output"] == f"hello {attempt}"
 
 
+def test_who_is_in_the_queue_when_the_worker_dies_gets_its_turn_with_the_next_one():
+    with live_server("plain", COG_MAX_QUEUE="2") as server:
+        crash = {"id": "crash", "input": {"op": "crash", "seconds": 0.5}}
+        queued = {"id": "queued", "input": {"text": "you"}}
+        for body in (crash, queued):
+            answer = server.post("/predictions", body, headers={"Prefer": "respond-async"})
+            assert answer.status_code == 202, answer.text
+        assert event(server, "worker crashed, starting it again")
+        server.wait_for("READY")
+        event(server, "Prediction succeeded")
+        states = {name: server.request("GET", f"/predictions/{name}").json() for name in ("crash", "queued")}
+        assert states["crash"]["error"] == "Worker crashed: exit status 7"
+        assert states["queued"]["output"] == "hello you"
+
+
 def test_a_killed_worker_is_replaced_even_if_a_child_holds_its_socket():
     with live_server("plain") as server:
         body = server.predict(op="fork_and_crash")

@@ -97,7 +97,7 @@ class Workers:
 
     def crash(self, worker):
         self.arrive()
-        self.predictions.close(worker, "crashed", "Worker crashed")
+        self.predictions.close(worker, "crashed", "Worker crashed", replaced=True)
         self.start(worker)
 
 
@@ -258,6 +258,23 @@ async def test_without_a_worker_nothing_starts():
     predictions = Predictions("not yet")
     with pytest.raises(UnavailableError, match="not yet"):
         predictions.begin(None, Request())
+
+
+async def test_the_queue_outlives_a_worker_that_is_replaced():
+    predictions, _ = _ready(queue=1)
+    running, queued, hopeful = (predictions.begin(name, Request()) for name in ("running", "queued", "hopeful"))
+    predictions.close("worker", "crashed", "Worker crashed", replaced=True)
+    assert [each.status for each in (running, queued, hopeful)] == ["failed", "starting", "failed"]
+    predictions.open("its successor", 1, lambda _: None)
+    assert queued.status == "processing"
+
+
+async def test_the_queue_ends_with_a_worker_that_is_given_up():
+    predictions, _ = _ready(queue=1)
+    _, queued = (predictions.begin(name, Request()) for name in ("running", "queued"))
+    predictions.close("worker", "crashed", "Worker crashed", replaced=True)
+    predictions.close("worker", "could not be started again", "Worker crashed")
+    assert (queued.status, queued.error) == ("failed", "Worker crashed, before its turn")
 
 
 async def test_with_another_worker_left_what_waits_goes_on_waiting():
