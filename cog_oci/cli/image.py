@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,14 +28,16 @@ from cog_oci.cli._options import (
 from cog_oci.cli._steps import step_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cog_oci.cli._steps import StepOptions
     from cog_oci.layers import Compression
-    from cog_oci.oci import Reference, StoredLayer
+    from cog_oci.oci import Image, Reference, StoredLayer
     from cog_oci.transports.archive import Archive
     from cog_oci.transports.docker import Docker
     from cog_oci.workshop import Workshop
+
+    Loader = Callable[[Archive, Image, Workshop], None]
 
 __all__ = ["image"]
 
@@ -60,7 +63,14 @@ __all__ = ["image"]
 @click.option(
     "--load",
     is_flag=True,
-    help="Put the image into the Docker daemon (DOCKER_HOST), without the layers that it has; write no archive.",
+    help="Put the image into docker or podman, without the layers that it has; write no archive.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "podman"]),
+    default="auto",
+    show_default=True,
+    help="Where --load puts it; auto is podman where no Docker daemon answers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print digest, content id and layers as JSON, sizes in bytes.")
 @offline_option
@@ -76,6 +86,7 @@ def image(  # noqa: PLR0913 - one argument an option
     compression: Compression | None,
     only_digest: bool,
     load: bool,
+    engine: str,
     as_json: bool,
     offline: bool,
     separate_weights: bool,
@@ -99,7 +110,7 @@ def image(  # noqa: PLR0913 - one argument an option
     found = project(file)
     reference = Reference.parse(tag or found.image_name)
     target = None if load or output == "-" else Path(output).absolute()
-    with workshop(offline=offline) as shop, _daemon(reference if load and not only_digest else None) as daemon:
+    with workshop(offline=offline) as shop, _loader(reference if load and not only_digest else None, engine) as loader:
         # Only now: the daemon gets ready while these are imported.
         from cog_oci import build
         from cog_oci.cli._gap_words import warn_of_gaps
@@ -124,9 +135,9 @@ def image(  # noqa: PLR0913 - one argument an option
         if recorded != lock:
             recorded.write(found.lock_path)
         images = [one.image.stored() for one in built.values()]
-        if daemon is not None:
-            whole = Archive(images, reference)  # a daemon keeps nothing but images
-            _load(whole, daemon, shop)
+        if loader is not None:
+            whole = Archive(images, reference)  # engines keep nothing but images
+            loader(whole, next(iter(built.values())).image, shop)
         else:
             documents = [blob for one in attached(found, recorded, built.values()) for blob in one.blobs]
             whole = Archive(images, reference, documents)
@@ -159,21 +170,50 @@ def _words(whole: Archive, *, as_json: bool) -> str:
 
 
 @contextmanager
-def _daemon(reference: Reference | None) -> Iterator[Docker | None]:
-    """The daemon that the image of this name is for, which gets ready meanwhile; None for none."""
+def _loader(reference: Reference | None, engine: str) -> Iterator[Loader | None]:
+    """What puts the image of this name into the engine, which gets ready meanwhile; None for none."""
     if reference is None:
         yield None
-        return
-    from cog_oci.transports.docker import Docker
+    elif engine == "podman":
+        yield _podman(reference)
+    else:
+        from cog_oci.transports.docker import Docker, DockerError
 
-    with Docker() as daemon:
-        daemon.expect(reference.familiar)
-        yield daemon
+        with Docker() as daemon:
+            try:
+                daemon.expect(reference.familiar)
+            except DockerError:
+                if engine == "docker" or os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
+                    raise
+                loader = _podman(reference, otherwise=sys.exception())
+            else:
+                loader = _docker(daemon)
+            yield loader
 
 
-def _load(whole: Archive, daemon: Docker, shop: Workshop) -> None:
-    sent = daemon.load(whole, shop.store, shop.progress)
-    shop.progress.say(f"loaded {whole.reference.familiar}: {sent / 1e6:.1f} MB of layers were new to the daemon")
+def _docker(daemon: Docker) -> Loader:
+    def load(whole: Archive, _: Image, shop: Workshop) -> None:
+        sent = daemon.load(whole, shop.store, shop.progress)
+        shop.progress.say(f"loaded {whole.reference.familiar}: {sent / 1e6:.1f} MB of layers were new to the daemon")
+
+    return load
+
+
+def _podman(reference: Reference, otherwise: BaseException | None = None) -> Loader:
+    """For the first platform. Raises EngineError, or what is to be said `otherwise`, when podman is not here."""
+    from cog_oci.engines import EngineError, Offer, choose
+
+    try:
+        podman = choose("podman")
+    except EngineError:
+        if otherwise is not None:
+            raise otherwise from None
+        raise
+
+    def load(_: Archive, image: Image, shop: Workshop) -> None:
+        podman.take(Offer(image, reference), shop.store, shop.progress)
+
+    return load
 
 
 def _write(whole: Archive, target: Path | None, output: str, shop: Workshop) -> None:

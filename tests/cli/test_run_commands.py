@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cog_oci.cli._answer import Display
 from cog_oci.errors import CogError
 from cog_oci.progress import SILENT
+from cog_oci.transports._daemon import Daemon
 from tests.cli.in_process import command
 
 RUN = "from cog import BaseRunner\n\n\nclass Runner(BaseRunner):\n    def run(self, text: str, n: int = 1) -> str:\n        return text\n"
@@ -76,6 +77,25 @@ def test_a_daemon_that_the_environment_names_and_that_is_dead_is_an_error(projec
     assert f"docker: the daemon at unix://{project}/dead.sock does not answer" in done.stderr
     assert "hint: no other engine works here either" in done.stderr
     assert not (project / "image.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        ("podman", "podman: there is no `podman` on PATH"),
+        ("auto", "the Docker daemon at"),
+        ("docker", "the Docker daemon"),
+    ],
+)
+def test_an_engine_that_is_not_there_to_load_into_is_said_before_anything_is_built(
+    project, monkeypatch, tmp_path, engine, says
+):
+    monkeypatch.setattr("cog_oci.transports.docker.find_daemon", lambda: Daemon(f"unix://{tmp_path}/dead.sock"))
+
+    done = command("image", "--load", "--engine", engine, cwd=project, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {says}")
 
 
 def test_an_image_of_another_architecture_is_refused_before_it_is_built(project, monkeypatch):

@@ -332,6 +332,17 @@ def test_podman_is_sent_what_it_lacks_and_no_more(podman, hello, cache):
     assert "loaded sent/first:latest: 0.0 MB of layers were new to podman" in again.stderr
 
 
+def test_an_image_is_loaded_into_podman_where_no_docker_is(podman, hello, cache):
+    env = {"COG_CACHE_DIR": str(cache), **podman}
+
+    done = cog_oci("image", "--load", "--engine=podman", "-t", "loaded/hello:v1", cwd=hello, **env)
+    run = cog_oci("run", "--engine=podman", NETWORK, "loaded/hello:v1", "-i", "name=you", cwd=hello.parent, **env)
+
+    assert done.stdout.startswith("sha256:")
+    assert "loaded loaded/hello:v1" in done.stderr
+    assert run.stdout == "hello you\n"
+
+
 def test_an_image_that_nobody_of_us_has_made_is_refused(docker, hello, cache, tmp_path):
     (tmp_path / "root").mkdir()
     shutil.make_archive(str(tmp_path / "bare"), "tar", tmp_path / "root")
