@@ -69,10 +69,12 @@ class Indexes:
         return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.netloc}").geturl()
 
     def name_of(self, address: str) -> str:
-        """The name of the index at this address, `default` for any other."""
+        """The name of the index at this address, `default` for any other. Those of PyTorch have a name everywhere."""
         wanted = _bare(address).rstrip("/")
         names = (*self.configured, *self.written)
-        return next((name for name in names if self.address(name) == wanted), DEFAULT)
+        pytorch = f"pytorch-{wanted.rpartition('/')[2]}"
+        known = DEFAULT if _pytorch(pytorch) != wanted else pytorch
+        return next((name for name in names if self.address(name) == wanted), known)
 
     def _found(self, name: str) -> str:
         named = os.environ.get(f"COG_INDEX_{_variable(name)}") or self.configured.get(name)

@@ -24,7 +24,7 @@ from cog_oci.errors import CogError
 from cog_oci.indexes import DEFAULT, bare
 from cog_oci.lock import Source, Wheel
 from cog_oci.oci import Digest
-from cog_oci.origins import uv
+from cog_oci.origins import default_index, uv
 from cog_oci.sources._git import Repository
 from cog_oci.sources.make import OURS, LineError, take
 from cog_oci.sources.resolve import Resolved, merged
@@ -73,6 +73,7 @@ class Adopter:
         except PylockSelectError as error:
             where = f"Python {target.python[0]}.{target.python[1]} on Linux {target.machine}"
             raise CogError(f"{file.name} is not for {where}: {error}", hint="lock it for that, too") from None
+        self._tell_unknown(file, [package for package, _ in chosen])
         names = {str(package.name) for package, _ in chosen}
         wheels: list[Wheel] = []
         used: list[Wheel] = []
@@ -87,6 +88,16 @@ class Adopter:
             wheels.append(replace(wheel, needed_by=needed_by))
             used += tools
         return Resolved(tuple(sorted(wheels, key=lambda wheel: (wheel.name, wheel.version))), merged(used))
+
+    def _tell_unknown(self, file: Path, packages: Sequence[Package]) -> None:
+        """Say which indexes have no name here: what only they have will not be found."""
+        named = {package.index.rstrip("/") for package in packages if package.index}
+        unknown = {address for address in named if self.indexes.name_of(address) == DEFAULT}
+        if unknown and (others := sorted(map(bare, unknown - {default_index().rstrip("/")}))):
+            self.maker.progress.say(
+                f"{file.name} takes packages from {', '.join(others)}, which has no name in `indexes:` of cog.yaml: "
+                "they are locked from the default index"
+            )
 
     def _wheel(self, package: Package, chosen: Chosen, file: Path) -> tuple[Wheel, Sequence[Wheel]]:
         """The wheel of a package, and what it was built with."""

@@ -6,7 +6,6 @@ nothing that uv would build, or that it does not know.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from cog_oci.errors import Problem, SourceError
@@ -34,7 +33,10 @@ def make_given(said: RequirementLines, maker: Maker, scratch: Path, name: str) -
     wheels: dict[str, Wheel] = {}
     used: list[Wheel] = []
     # Addresses may have logins, which are not for the list of processes.
-    rows = [f"--{re.sub(r'-[0-9]+$', '', option)} {address}" for option, address in said.indexes.items()]
+    rows = [
+        f"--{'index-url' if one.startswith('index-url') else 'extra-index-url'} {address}"
+        for one, address in said.indexes.items()
+    ]
     rows += [f"--find-links {place}" for place in said.options.find_links]
     for line in said.lines:
         if line.constraint:

@@ -7,18 +7,21 @@ import json
 
 import pytest
 
-from cog_oci.errors import CogError
+from cog_oci.cuda_index import cuda_index
+from cog_oci.errors import CogError, SourceError
 from cog_oci.fetch import Fetcher, FetchError
 from cog_oci.indexes import Indexes
 from cog_oci.lock import Lock, Source
 from cog_oci.progress import SILENT
-from cog_oci.resolver.python import Target, resolve
+from cog_oci.requirement_lines import read_requirement_lines
+from cog_oci.resolver.python import Keep, Target, resolve
 from cog_oci.sources.adopted import Adopter
 from cog_oci.sources.make import Maker
 from tests.cli.in_process import command
 from tests.cli.test_commands import cache, lock_by_hand, project  # noqa: F401 - fixtures
+from tests.conftest import make_wheel
 from tests.resolver.test_python import NOW, index  # noqa: F401 - a fixture
-from tests.sources.stand_in import Bench, source_archive
+from tests.sources.stand_in import Bench, Heard, resolver, source_archive
 from tests.sources.test_git import git
 
 TARGET = Target((3, 13), "amd64", (2, 41))
@@ -40,12 +43,28 @@ def file(tmp_path):
 def adopt(store, tmp_path):
     """A function that adopts a file of the project in `tmp_path`, and the bench that builds for it."""
 
-    def adopted(file, indexes=Indexes()):
-        maker = Maker(tmp_path, TARGET, store, Fetcher(store), SILENT, adopted.bench)
+    def adopted(file, indexes=Indexes(), progress=SILENT):
+        maker = Maker(tmp_path, TARGET, store, Fetcher(store), progress, adopted.bench)
         return list(Adopter(indexes, maker).adopt(file).wheels)
 
     adopted.bench = Bench(store, tmp_path)
     return adopted
+
+
+@pytest.fixture
+def adopting(store, tmp_path, index):  # noqa: F811 - a fixture
+    """A function that resolves a pyproject.toml with these lines in its [project]; None: the one that is there."""
+
+    def resolved(text):
+        file = tmp_path / "pyproject.toml"
+        if text is not None:
+            file.write_text(f'[project]\nname = "us"\nversion = "1"\n{text}\n')
+        said = read_requirement_lines(file)
+        bench = Bench(store, tmp_path / "built")
+        return resolver(tmp_path, store, bench, Indexes(written=said.indexes)).resolve(file, Keep(), file.name)
+
+    (tmp_path / "built").mkdir()
+    return resolved
 
 
 def test_pins_are_taken_with_their_index_and_who_asked(file, adopt):
@@ -123,6 +142,80 @@ def test_the_dependencies_of_a_pyproject_are_resolved(index, tmp_path):  # noqa:
     app, lib = resolve(file, TARGET, NOW)
 
     assert (app.needed_by, lib.needed_by) == (("cog.yaml",), ("app",))
+
+
+def test_an_index_that_a_pyproject_names_is_locked_by_that_name(project, cache, index, tmp_path):  # noqa: F811 - fixtures
+    index.pages["/mine/lib/"] = index.pages.pop("/simple/lib/")
+    lock_by_hand(project)
+    build = {"python_version": "3.13", "python_requirements": "pyproject.toml"}
+    (project / "cog.yaml").write_text(json.dumps({"build": build, "run": "run.py:Runner"}))
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "ours"\nversion = "1"\ndependencies = ["app", "lib"]\n'
+        f'[tool.uv.sources]\nlib = {{index = "mine"}}\n'
+        f'[[tool.uv.index]]\nname = "mine"\nurl = "{index.url}/mine/"\nexplicit = true\n'
+    )
+
+    command("lock", cwd=project)
+
+    wheels = Lock.read(project / "cog.lock").platforms["linux/amd64"].wheels
+    assert {wheel.name: wheel.index for wheel in wheels} == {"app": "default", "lib": "mine"}
+    assert index.url not in (project / "cog.lock").read_text()
+
+
+def test_a_pyproject_says_where_else_its_dependencies_are(adopting, tmp_path):
+    wheel = make_wheel(tmp_path, "ours", {"ours.py": b""})
+    repository = tmp_path / "repo"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    (repository / "setup.py").write_text("")
+    (repository / "PKG-INFO").write_text("Metadata-Version: 2.2\nName: theirs\nVersion: 2.0\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "x")
+    commit = git(repository, "rev-parse", "HEAD")
+
+    found = adopting(
+        f'dependencies = ["app", "ours>=1", "Theirs", "gone @ git+{repository.as_uri()} ; python_version < \'3\'"]\n'
+        f'[tool.uv.sources]\nours = {{path = "{wheel.name}"}}\n'
+        f'theirs = [{{git = "{repository.as_uri()}", rev = "{commit}", marker = "sys_platform == \'linux\'"}}]\n'
+    )
+
+    assert {one.name: one.source for one in found.wheels} == {
+        "app": None,
+        "lib": None,
+        "ours": Source(path=wheel.name),
+        "theirs": Source(url=repository.as_uri(), revision=commit, commit=commit),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('dynamic = ["dependencies"]', "pyproject.toml:1:1: its dependencies are dynamic"),
+        (
+            'dependencies = [\n"app",\n"a"]\n[tool.uv]\nsources.a = {workspace = true}',
+            "toml:6:1: it is a member of the",
+        ),
+        (
+            'dependencies = ["a @ https://h.example/a-1.whl"]\n[[tool.uv.index]]\nname = "mine"\nurl = "x"\nexplicit = true',
+            "toml:4:1: it cannot stand beside the index mine, which is explicit",
+        ),
+        ('dependencies = ["a"]\n[tool.uv.sources]\na = {path = "pkg", editable = true}', "toml:4:1: ./pkg is a folder"),
+    ],
+)
+def test_what_a_pyproject_cannot_ask_for_is_told_with_its_place(adopting, tmp_path, text, says):
+    (tmp_path / "pkg").mkdir()
+
+    with pytest.raises(SourceError) as caught:
+        adopting(text)
+
+    assert says in str(caught.value)
+
+
+def test_a_pyproject_without_a_project_says_so(adopting, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.poetry]\nname = "ours"\n')
+
+    with pytest.raises(SourceError, match=r"pyproject\.toml:1:1: it has no table \[project\]"):
+        adopting(None)
 
 
 def test_what_is_no_wheel_is_built(file, adopt, site, tmp_path):
@@ -215,6 +308,31 @@ def test_a_uv_lock_is_taken_as_it_is_for_the_target(uv_lock, adopt):
 
     assert (app.version, app.index, app.needed_by, app.size) == ("1.0", "company", ("cog.yaml",), 5)
     assert (lib.file, lib.needed_by) == ("lib-1.5-cp313-cp313-manylinux_2_17_x86_64.whl", ("app",))
+
+
+def test_indexes_of_a_uv_lock_have_the_names_that_its_project_gives_them(uv_lock, adopt):
+    (uv_lock.parent / "pyproject.toml").write_text(
+        PYPROJECT + '[[tool.uv.index]]\nname = "ours"\nurl = "https://company.example/simple/"\n'
+    )
+
+    app, lib = adopt(uv_lock, Indexes(written=read_requirement_lines(uv_lock).indexes))
+
+    assert (app.index, lib.index) == ("ours", "ours")
+
+
+def test_an_index_without_a_name_is_told_and_that_of_pytorch_has_one(file, adopt, index):  # noqa: F811 - a fixture
+    pytorch = f"{cuda_index().pytorch}/cu126"
+    file.write_text(
+        HEAD
+        + package("app", 'index = "https://me:pw@other.example/simple/"\n')
+        + package("lib", f'index = "{index.url}/simple"\n')
+        + package("torch", f'index = "{pytorch}"\n')
+    )
+    heard = Heard()
+
+    assert [one.index for one in adopt(file, progress=heard)] == ["default", "default", "pytorch-cu126"]
+    (said,) = heard.said
+    assert said.startswith("pylock.toml takes packages from https://other.example/simple, which has no name")
 
 
 def test_a_uv_lock_without_its_project_or_that_is_none_says_so(uv_lock, adopt):

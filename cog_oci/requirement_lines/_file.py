@@ -1,7 +1,4 @@
-"""A requirements file as people write it (pip's format): continuations, comments, includes, hashes, options.
-
-uv resolves what it asks for; here is what a lock has to know of it besides.
-"""
+"""A requirements file as people write it (pip's format): continuations, comments, includes, hashes, options."""
 
 from __future__ import annotations
 
@@ -9,19 +6,17 @@ import codecs
 import os
 import re
 import shlex
-from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
+
+from cog_oci.requirement_lines._values import ARCHIVES, Line, Options, RequirementLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ARCHIVES", "Line", "Options", "RequirementLines", "read_requirement_lines", "shown"]
-
-ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-"""How the names of wheels and source archives end."""
+__all__ = ["line_of", "read_file"]
 
 _INCLUDES = re.compile(r"-[rc]|--(?:requirement|constraint)\b")
 _INCLUDE = re.compile(rf"(?:{_INCLUDES.pattern})(?:\s+|=)?(?:\"([^\"]+)\"|'([^']+)'|(\S+))")
@@ -39,92 +34,11 @@ _JOINT = "\0"
 """Where a line goes on in the next one, but for hashes: pip allows it everywhere, uv does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One that asks for a package: where it begins (`number` from 1), the name in PEP 503's spelling, and the text.
-
-    `hashes` are the sha256 that a file of the package may have; empty for any. `source` is where the package is to come
-    from, and `where` the address or the path as it is written, empty for an index; the name of such a package may be
-    empty where only its metadata says it. `rest` is what follows `where`: a marker, or what does not belong there. A
-    `constraint` asks for nothing by itself. `wrong` is what cannot be in any line, and empty for most.
-    """
-
-    file: Path
-    number: int
-    name: str
-    text: str
-    hashes: frozenset[str]
-    source: Literal["index", "url", "git", "path"] = "index"
-    where: str = ""
-    extras: str = ""
-    rest: str = ""
-    constraint: bool = False
-    wrong: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a file says besides packages and indexes; `others` are (file, number, text) of what means nothing here.
-
-    `no_binary` and `only_binary` are names in PEP 503's spelling, or `:all:`; `find_links` are addresses, or absolute
-    paths. With `require_hashes` every package has to have one.
-    """
-
-    find_links: tuple[str, ...] = ()
-    pre: bool = False
-    no_index: bool = False
-    require_hashes: bool = False
-    no_binary: frozenset[str] = frozenset()
-    only_binary: frozenset[str] = frozenset()
-    trusted_hosts: tuple[str, ...] = ()
-    others: tuple[tuple[Path, int, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RequirementLines:
-    """What a file and those that it includes say: its lines, and its indexes by a name, the preferred one first.
-
-    The names are those of the options, numbered from the second on, so that a lock need not say an address:
-    `index-url`, `extra-index-url`, `extra-index-url-2`. An address is as it is written, with `${VARIABLES}` filled in.
-    """
-
-    lines: tuple[Line, ...]
-    indexes: dict[str, str]
-    options: Options = field(default_factory=Options)
-    plain: bool = True
-    """Whether uv alone understands all of it, and builds nothing for it."""
-    absent: tuple[tuple[Path, int, str], ...] = ()
-    """(file, number, text) of lines that include what is no file here."""
-    files: tuple[Path, ...] = ()
-    """All that were read, the first one first, the others by absolute paths."""
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files of the project that lines name."""
-        return [line.file.absolute().parent / line.where for line in self.lines if line.source == "path"]
-
-    @property
-    def addresses(self) -> list[str]:
-        """Of files and repositories, as git and downloads want them: no fragment, no revision."""
-        found = []
-        for line in self.lines:
-            address = line.where.partition("#")[0]
-            if line.source == "git":
-                start = address.find("/", address.find("://") + 3)
-                host, path = address[:start].removeprefix("git+"), address[start:]
-                found.append(host + (path.rpartition("@")[0] or path))
-            elif line.source == "url":
-                found.append(address)
-        return found
-
-
-def read_requirement_lines(path: Path) -> RequirementLines:
-    """Read a file and what it includes, each file once. A pyproject.toml or pylock.toml has nothing of the kind."""
+def read_file(path: Path) -> RequirementLines:
+    """Read a requirements file and what it includes, each file once."""
     lines: list[Line] = []
     indexes: dict[str, str] = {}
     options: list[tuple[Path, int, str, str]] = []
-    if path.suffix in {".toml", ".lock"}:
-        return RequirementLines((), {}, files=(path,))
     seen: dict[Path, bool] = {}
     plain, absent = True, list[tuple["Path", int, str]]()
     for file, number, text, constraint in _logical(path, seen):
@@ -133,7 +47,7 @@ def read_requirement_lines(path: Path) -> RequirementLines:
         if _INCLUDES.match(text):
             absent.append((file, number, text))
         elif not text.startswith("-") or re.match(r"(?:-e|--editable)\b", text):
-            lines.append(_line(file, number, text, constraint=constraint))
+            lines.append(line_of(file, number, text, constraint=constraint))
         else:
             plain &= bool(_INDEX.fullmatch(text))
             for option, value in _said(text):
@@ -144,11 +58,6 @@ def read_requirement_lines(path: Path) -> RequirementLines:
     plain &= all(line.source == "index" for line in lines) and not any(seen.values())
     files = (path, *list(seen)[1:])
     return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent), files)
-
-
-def shown(file: Path, name: str) -> str:
-    """What messages call a file that was read: `name` for the first one, which has that name."""
-    return name if file.name == PurePath(name).name else file.name
 
 
 def _said(text: str) -> Iterator[tuple[str, str]]:
@@ -174,7 +83,7 @@ def _add_index(indexes: dict[str, str], option: str, address: str) -> None:
         indexes[name if count == 1 else f"{name}-{count}"] = _filled(address)
 
 
-def _line(file: Path, number: int, text: str, *, constraint: bool) -> Line:
+def line_of(file: Path, number: int, text: str, *, constraint: bool = False) -> Line:
     """A line that asks for a package, with what is wrong with it."""
     line = _placed(file, number, text, constraint=constraint)
     if re.search(r"\s--hash\b", text) and not line.hashes and line.source != "path":
