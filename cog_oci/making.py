@@ -173,15 +173,23 @@ class Making:
         )
 
 
-def fetch(project: Project, platform: Platform, locked: Lock, artifacts: Iterable[Artifact], shop: Workshop) -> None:
-    """Bring artifacts of the lock into the store, from where this machine finds them. Raises what `Fetcher` raises."""
-    from cog_oci.base_image.bring import bring  # noqa: PLC0415 - a change of the code fetches nothing
+def fetch(
+    project: Project | None, platform: Platform, locked: Lock, artifacts: Iterable[Artifact], shop: Workshop
+) -> None:
+    """Bring artifacts of the lock into the store, from where this machine finds them. Raises what `Fetcher` raises.
+
+    Without a project, only the machine knows where indexes and archives with names of their own are.
+    """
+    from cog_oci.apt import Archives  # noqa: PLC0415 - a change of the code fetches nothing
+    from cog_oci.base_image.bring import bring  # noqa: PLC0415 - likewise
     from cog_oci.fetch import Fetcher  # noqa: PLC0415 - likewise
+    from cog_oci.indexes import Indexes  # noqa: PLC0415 - likewise
     from cog_oci.origins import Origins  # noqa: PLC0415 - likewise
 
     fetcher = Fetcher(shop.store, shop.progress, offline=shop.offline)
     as_of, *earlier = locked.moments(platform)
-    origins = Origins(fetcher, as_of, earlier=earlier, indexes=project.indexes(), archives=project.archives())
+    indexes, archives = (project.indexes(), project.archives()) if project else (Indexes(), Archives())
+    origins = Origins(fetcher, as_of, earlier=earlier, indexes=indexes, archives=archives)
     wanted = bring(artifacts, shop.store, shop.progress, offline=shop.offline)
     if not any(isinstance(one, Wheel) and one.source for one in wanted):
         fetcher.artifacts(wanted, origins.locate)
@@ -189,9 +197,8 @@ def fetch(project: Project, platform: Platform, locked: Lock, artifacts: Iterabl
     from cog_oci.sources.bring import Bringer  # noqa: PLC0415 - few locks have wheels that no index serves
 
     parts = locked.platform(platform)
-    bringer = Bringer(
-        project.folder, platform, parts, shop.store, fetcher, origins, shop.progress, offline=shop.offline
-    )
+    folder = project.folder if project else None
+    bringer = Bringer(folder, platform, parts, shop.store, fetcher, origins, shop.progress, offline=shop.offline)
     bringer.bring(wanted)
 
 

@@ -9,8 +9,7 @@ import shutil
 import tarfile
 import zlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,16 @@ import zstandard
 
 from cog_oci import build
 from cog_oci.blobs import open_plain
+from cog_oci.build_steps import Step
 from cog_oci.bytecode import CannotCompileError
 from cog_oci.config import Project
 from cog_oci.errors import CogError
-from cog_oci.layers import render
-from cog_oci.lock import Interpreter, Lock, PlatformLock
+from cog_oci.layers import realise, render
+from cog_oci.layers.ca import CERTIFICATES
+from cog_oci.lock import Interpreter, Lock, PlatformLock, Source
+from cog_oci.making import fetch
 from cog_oci.oci import Image, LayerBlob, MediaType, Platform, sha256
-from cog_oci.plan import Plan
+from cog_oci.plan import Plan, make_plan
 from cog_oci.resolver.base import Base
 from cog_oci.store import Store
 from cog_oci.transports.sources import open_source
@@ -128,7 +130,7 @@ def one_bench(sample, monkeypatch):
     """What was made again once is not made a third time, so that hundreds of images can be looked at."""
     from contextlib import nullcontext
 
-    with open_bench(sample.shop, [datetime(2026, 1, 1, tzinfo=UTC)]) as bench:
+    with open_bench(sample.shop, partial(fetch, None, AMD64, Lock.from_bytes(sample.lock, ""))) as bench:
         monkeypatch.setattr(_verify, "open_bench", lambda *_: nullcontext(bench))
         yield bench
 
@@ -217,7 +219,7 @@ def test_each_mutation_of_a_blob_is_named_with_layer_and_path(tmp_path, monkeypa
     sample = sample_in(tmp_path, compression)
     chosen = random.Random(7)
     plains = [sample.plain(number) for number in range(len(sample.image.layers))]
-    with open_bench(sample.shop, [datetime(2026, 1, 1, tzinfo=UTC)]) as bench:
+    with open_bench(sample.shop, partial(fetch, None, AMD64, Lock.from_bytes(sample.lock, ""))) as bench:
         monkeypatch.setattr(_verify, "open_bench", lambda *_: nullcontext(bench))
         for _ in range(30):
             number = chosen.randrange(len(sample.image.layers))
@@ -428,6 +430,90 @@ def test_an_artifact_that_was_changed_on_this_machine_is_fetched_anew(tmp_path, 
 
     assert sample.look().is_good
     assert "/wheel" in site.asked
+
+
+def test_what_cannot_be_had_leaves_its_layers_as_they_are_and_the_others_are_made_again(tmp_path, site, monkeypatch):
+    sample = sample_in(tmp_path)
+    wheel = Lock.read(sample.project.lock_path).platform(AMD64).wheels[0]
+    sample.shop.store.path(wheel.digest).unlink()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{site.url}/simple")
+
+    report = sample.look()
+
+    assert [verdict.outcome for verdict in report.layers] == ["reproduced", "not rebuilt", "reproduced"]
+    assert "what it is made from cannot be had here: " in report.layers[1].reasons[0]
+    assert f"the index page of {wheel.name}" in report.layers[1].reasons[0]
+    assert report.problems == ("not made again, for want of what it takes: python",)
+    assert not report.is_good
+
+
+def test_without_a_network_nothing_is_asked_of_it(tmp_path, site, monkeypatch):
+    sample = sample_in(tmp_path)
+    wheel = Lock.read(sample.project.lock_path).platform(AMD64).wheels[0]
+    sample.shop.store.path(wheel.digest).unlink()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{site.url}/simple")
+
+    report = replace(sample, shop=replace(sample.shop, offline=True)).look()
+
+    assert report.layers[1].outcome == "not rebuilt"
+    assert not site.asked
+
+
+def test_a_wheel_of_the_project_is_taken_from_there(tmp_path):
+    sample = sample_in(tmp_path)
+    locked = Lock.read(sample.project.lock_path)
+    parts = locked.platform(AMD64)
+    first, *others = parts.wheels
+    own = replace(first, index="", source=Source(path=f"wheels/{first.file}"))
+    locked = replace(locked, platforms={str(AMD64): replace(parts, wheels=(own, *others))})
+    locked.write(sample.project.lock_path)
+    built = build.build(sample.project, AMD64, locked, sample.shop)
+    (sample.project.folder / "wheels").mkdir()
+    sample.shop.store.path(own.digest).rename(sample.project.folder / own.source.path)
+    # The file is code as well: what is asked is what becomes of the layer of wheels.
+    sample = Sample(sample.project, sample.shop, built.image, built.lock.data, sample.layout)
+    sample.put(built.image, *(sample.shop.store.path(one.descriptor.digest).read_bytes() for one in built.image.layers))
+
+    with open_source(str(sample.layout)) as source:
+        (found,) = source.images()
+        there = verify(source, found, sample.shop, project=sample.project)
+        elsewhere = verify(source, found, sample.shop)
+
+    assert there.layers[1].outcome == "reproduced"
+    assert there.is_good
+    assert elsewhere.layers[1].outcome == "not rebuilt"
+    assert f"wheels/{own.file} is a file of the project, which is not here" in elsewhere.layers[1].reasons[0]
+
+
+def test_certificates_of_this_machine_are_not_the_images(sample):
+    plan = fitting(sample.project, sample.image.stored(), build.Options(certificates=(b"mine",)))
+
+    assert [layer.recipe for layer in plan.layers] == [layer.recipe for layer in sample.plan.layers]
+
+
+def test_an_image_with_certificates_that_nobody_gives_is_said_to_need_them(sample):
+    layers = (*sample.image.layers[:-1], replace(sample.image.layers[0], name=CERTIFICATES), sample.image.layers[-1])
+
+    with pytest.raises(CogError, match="COG_CA_CERT is not set here"):
+        fitting(sample.project, replace(sample.image, layers=layers).stored())
+
+
+def test_the_commands_in_the_history_are_those_of_the_lock_without_the_project_as_well(tmp_path):
+    sample = sample_in(tmp_path)
+    locked = Lock.read(sample.project.lock_path)
+    steps = (Step(phase="run", command="echo x > /etc/x", network=True),)
+    locked = replace(locked, platforms={str(AMD64): replace(locked.platform(AMD64), steps=steps)})
+    plan = make_plan(sample.project, AMD64, locked)
+    empty = render("build.run 1", io.BytesIO(bytes(1024)), sample.shop.store)
+    blobs = [empty if layer.name == empty.name else realise(layer, sample.shop.store) for layer in plan.layers]
+    image, lock = plan.image(blobs)
+    sample = Sample(sample.project, sample.shop, image, lock.data, sample.layout)
+    sample.put(image, sample.shop.store.path(empty.descriptor.digest).read_bytes())
+
+    report = sample.look(image, project=False)
+
+    assert report.problems == ()
+    assert report.layers[2].reasons == ("taken as recorded: it uses the network",)
 
 
 def test_an_image_with_a_layer_too_many_is_said(sample):

@@ -62,7 +62,8 @@ def verify(
     IMAGE is an archive, a folder with an OCI layout, or a name in a registry. Nothing but the artifacts that the lock
     names goes into the layers: they are made in an empty store. What differs is named: layer, path, field, byte.
 
-    Ends with 0 when everything that could be rebuilt was reproduced, else with 1.
+    Ends with 0 when everything that can be rebuilt here was reproduced; with 1 when something differs, or cannot be
+    rebuilt because the artifacts that its lock names cannot be had.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci.transports.sources import open_source
 
@@ -95,6 +96,7 @@ def _verified(
     from cog_oci import verify as verification
 
     plan: Plan | None = None
+    found: Project | None = None
     why = ""
     try:
         found = _project(file, folder)
@@ -105,7 +107,7 @@ def _verified(
             raise
         why = f"it is made from the project's files; name their folder with --project (here: {error})"
     shop.progress.say(f"rebuilding {source.name} ({image.platform})")
-    return verification.verify(source, image, shop, plan, why)
+    return verification.verify(source, image, shop, plan, why, found if plan else None)
 
 
 def _project(file: str | None, folder: str | None) -> Project:

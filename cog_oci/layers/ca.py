@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from cog_oci.lock import Deb
     from cog_oci.store import Store
 
-__all__ = ["CA_ENVIRONMENT", "CaLayer", "read_certificates"]
+__all__ = ["CA_ENVIRONMENT", "CERTIFICATES", "CaLayer", "read_certificates"]
+
+CERTIFICATES = "certificate authorities"
+"""What the layer is called, in the history of an image as well."""
 
 _VERSION = 1
 _LOCAL = "usr/local/share/ca-certificates"
@@ -52,8 +55,8 @@ class CaLayer:
 
     @property
     def name(self) -> str:
-        """`certificate authorities`."""
-        return "certificate authorities"
+        """CERTIFICATES."""
+        return CERTIFICATES
 
     @property
     def why(self) -> str:

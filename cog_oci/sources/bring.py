@@ -48,9 +48,9 @@ class NotRebuiltError(CogError):
 
 @dataclass(frozen=True)
 class Bringer:
-    """For one platform of a lock, in one project."""
+    """For one platform of a lock, in the `folder` of one project; None where that is not at hand."""
 
-    folder: Path
+    folder: Path | None
     platform: Platform
     parts: PlatformLock
     store: Store
@@ -77,6 +77,8 @@ class Bringer:
                 self._take(wheel.source.path if wheel.source else "", wheel.sha256)
 
     def _take(self, path: str, sha256: str) -> None:
+        if self.folder is None:
+            raise CogError(f"{path} is a file of the project, which is not here", hint="name the project's folder")
         file = self.folder / path
         # A lock may be anybody's: it names no file outside the project.
         if not file.is_file() or not file.resolve().is_relative_to(self.folder.resolve()):

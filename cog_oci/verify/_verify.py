@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from cog_oci import __version__, git
@@ -13,11 +14,13 @@ from cog_oci.bytecode import CannotCompileError
 from cog_oci.compare import compare_configs, compare_layers
 from cog_oci.errors import CogError
 from cog_oci.image_config import LOCK_LABEL
+from cog_oci.layers.ca import CERTIFICATES
 from cog_oci.lock import Lock
+from cog_oci.making import fetch
 from cog_oci.oci import Image, ImageConfig, LayerBlob, parse_digest, sha256
 from cog_oci.options import DEFAULTS
 from cog_oci.plan import make_plan
-from cog_oci.verify._rebuild import open_bench
+from cog_oci.verify._rebuild import UnavailableError, open_bench
 from cog_oci.verify._report import Report, Verdict, first
 from cog_oci.verify._stored import Damage, locate, opened_plain, plain_diff_id, verify_bytes
 
@@ -39,7 +42,8 @@ __all__ = ["fitting", "verify"]
 def fitting(project: Project, image: StoredImage, options: Options = DEFAULTS) -> Plan:
     """What the project would make of the image's own lock, with the image's compression and the commit it names.
 
-    Raises CogError when the project has no lock, another one, or one that no longer fits it.
+    Raises CogError when the project has no lock, another one, or one that no longer fits it, and when the image trusts
+    certificates that are not given.
     """
     locked = Lock.read(project.lock_path)
     carried = locked.carried(image.platform).to_bytes()
@@ -51,6 +55,13 @@ def fitting(project: Project, image: StoredImage, options: Options = DEFAULTS) -
     # The lock is often committed after the build that completed it: the commit is what the image says it is.
     commit = {name: image.labels[name] for name in git.NAMES if name in image.labels}
     options = replace(options, compression=_image_compression(image), labels=commit)
+    if not any(layer.name == CERTIFICATES for layer in image.layers):
+        options = replace(options, certificates=())  # those of this machine are not what it was built with
+    elif not options.certificates:
+        raise CogError(
+            "the image trusts certificates of its own, and COG_CA_CERT is not set here",
+            hint="set COG_CA_CERT to what it was when the image was built",
+        )
     plan = make_plan(project, image.platform, locked, options)
     if len(plan.layers) != len(image.layers):
         # Weights in layers of their own are a choice that is made at the build; their number tells.
@@ -60,19 +71,31 @@ def fitting(project: Project, image: StoredImage, options: Options = DEFAULTS) -
     return plan
 
 
-def verify(source: Source, image: StoredImage, shop: Workshop, plan: Plan | None = None, why: str = "") -> Report:
+def verify(
+    source: Source,
+    image: StoredImage,
+    shop: Workshop,
+    plan: Plan | None = None,
+    why: str = "",
+    project: Project | None = None,
+) -> Report:
     """Make every layer of the image again that can be made, and compare.
 
-    Without a plan, as `fitting` gives it, that is what the lock alone decides; `why` says then why there is none.
-    Raises what fetching an artifact and making a layer raise.
+    Without a plan, as `fitting` gives it, that is what the lock alone decides; `why` says then why there is none. The
+    `project` that it was given for knows where its own files and its indexes are. Raises what making a layer raises.
     """
-    return _Verification(source, image, shop, plan, why or "it is made from the project's files").report()
+    why = why or "it is made from the project's files"
+    return _Verification(source, image, shop, plan, why, project).report()
 
 
 class _Verification:
-    def __init__(self, source: Source, image: StoredImage, shop: Workshop, plan: Plan | None, why: str) -> None:
+    def __init__(
+        self, source: Source, image: StoredImage, shop: Workshop, plan: Plan | None, why: str, project: Project | None
+    ) -> None:
         self._source, self._image, self._shop, self._plan, self._why = source, image, shop, plan, why
+        self._project = project
         self._problems: list[str] = []
+        self._unavailable: list[str] = []
 
     def report(self) -> Report:
         locked = self._lock()
@@ -117,11 +140,14 @@ class _Verification:
         if len(kept) < len(layers) or (self._plan and len(kept) > len(layers)):
             self._problems.append(f"the image has {len(kept)} layers, and {len(layers)} are made of its lock")
         made: list[tuple[Verdict, LayerBlob]] = []
-        with open_bench(self._shop, locked.moments(self._image.platform)) as bench:
+        with open_bench(self._shop, partial(fetch, self._project, self._image.platform, locked)) as bench:
             for number, stored in enumerate(kept):
                 layer = layers[number] if number < len(layers) else None
-                made.append(self._one(stored, layer, locked.platform(self._image.platform), bench))
+                verdict, blob = self._one(stored, layer, locked.platform(self._image.platform), bench)
+                made.append((verdict, replace(blob, command=getattr(layer, "told", ""))))
         self._configuration([blob for _, blob in made])
+        if self._unavailable:
+            self._problems.append(f"not made again, for want of what it takes: {', '.join(self._unavailable)}")
         return [verdict for verdict, _ in made]
 
     def _one(
@@ -140,6 +166,9 @@ class _Verification:
             layer = ready
         try:
             made = bench.make(layer, _compression(stored))
+        except UnavailableError as error:
+            self._unavailable.append(layer.name)
+            return self._alone(stored, str(error)), LayerBlob(layer.name, stored.diff_id, stored.descriptor, 0)
         except CannotCompileError as error:
             why = f"it is compiled Python, which this host cannot make: {error.reason}"
             return self._alone(stored, why), LayerBlob(layer.name, stored.diff_id, stored.descriptor, 0)
