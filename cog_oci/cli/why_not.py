@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from cog_oci.config import Project
     from cog_oci.forbidden import Verdict
-    from cog_oci.reasons import Kind, Locked
+    from cog_oci.lock import PlatformLock
+    from cog_oci.oci import Platform
+    from cog_oci.reasons import Locked
+    from cog_oci.resolver.target import Target
 
 __all__ = ["why_not"]
 
@@ -42,13 +45,14 @@ def why_not(*, wanted: str, file: str, platform: str | None) -> None:
     if not (name and equals and version):
         raise click.BadParameter(f"{wanted!r} is not of the form NAME==VERSION")
     here = project(file)
-    reasons = Reasons(chosen(locked(here), platform)[1])
+    one, parts = chosen(locked(here), platform)
+    reasons, target = Reasons(parts), _target(one, parts)
     with workshop() as shop:
         for package in _of_image(found(reasons, name)):
             if package.artifact.version == version:
                 click.echo(f"{name_of(package)} is at that version")
                 continue
-            said = verdicts(reasons, package, version, shop.store, _asked(here, package.kind))
+            said = verdicts(reasons, package, version, shop.store, target, _asked(here, package))
             for line in _lines(said, f"{name_of(package)}", f"{package.artifact.name}=={version}"):
                 click.echo(line)
 
@@ -67,22 +71,31 @@ def _of_image(packages: list[Locked]) -> list[Locked]:
     )
 
 
-def _asked(here: Project, kind: Kind) -> list[str]:
-    """The project's own requirements of this kind, as they are written."""
+def _target(platform: Platform, parts: PlatformLock) -> Target:
+    """What markers are evaluated for; they do not ask for the C library."""
+    from cog_oci.resolver.target import Target
+
+    major, minor = parts.interpreter.version.split(".")[:2]
+    return Target((int(major), int(minor)), platform.architecture, (2, 0))
+
+
+def _asked(here: Project, package: Locked) -> list[tuple[str, str]]:
+    """The project's own requirements and constraints of this kind, as they are written, with who has them."""
     build = here.config.build
-    if kind == "debian":
-        return [re.sub(r"=(.*)", r" (= \1)", text) for text in build.system_packages]
-    if kind == "server":
+    if package.kind == "debian":
+        return [("cog.yaml", re.sub(r"=(.*)", r" (= \1)", text)) for text in build.system_packages]
+    if package.kind == "server":
         return []
+    from cog_oci.requirement_lines import read_requirement_lines
+    from cog_oci.sources.adopted import is_lock
+
     file = here.requirements()
-    return list(build.python_packages) if file is None else _requirement_lines(file.read_text(encoding="utf-8"))
-
-
-def _requirement_lines(text: str) -> list[str]:
-    """Lines that ask for a package: without comments, hashes and options."""
-    joined = re.sub(r"\\\n", " ", text)
-    lines = (re.split(r"(?:^|\s)(?:#|--)", line)[0].strip() for line in joined.splitlines())
-    return [line for line in lines if line and not line.startswith("-")]
+    if file is None:
+        return [("cog.yaml", text) for text in build.python_packages]
+    if is_lock(file):  # which pins all that it has
+        return [(file.name, f"{package.artifact.name}=={package.artifact.version}")]
+    lines = read_requirement_lines(file).lines
+    return [(line.file.name if line.constraint else "cog.yaml", line.requirement) for line in lines]
 
 
 def _lines(said: list[Verdict], subject: str, target: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +38,11 @@ class Line:
     constraint: bool = False
     wrong: str = ""
 
+    @property
+    def requirement(self) -> str:
+        """The text without hashes (PEP 508, where the line is of an index)."""
+        return re.sub(r"\s+--hash[=\s]\S+", "", self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -61,7 +67,8 @@ class RequirementLines:
     """What a file and those that it includes say: its lines, and its indexes by a name, the preferred one first.
 
     The names are those of the options, numbered from the second on, so that a lock need not say an address:
-    `index-url`, `extra-index-url`, `extra-index-url-2`. An address is as it is written, with `${VARIABLES}` filled in.
+    `index-url`, `extra-index-url`, `extra-index-url-2`; in a pyproject.toml an index has its own. An address is as it is
+    written, with `${VARIABLES}` filled in.
     """
 
     lines: tuple[Line, ...]

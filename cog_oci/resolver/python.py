@@ -126,7 +126,7 @@ def _counts(line: Line, target: Target) -> bool:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - few lines are looked at
 
     try:
-        marker = Requirement(re.sub(r"\s--hash[=\s]\S+", "", line.text)).marker
+        marker = Requirement(line.requirement).marker
         return marker is None or marker.evaluate(dict(target.environment()))  # type: ignore[arg-type]  # a TypedDict is a dict
     except InvalidRequirement:
         return True

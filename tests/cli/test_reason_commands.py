@@ -77,6 +77,47 @@ def test_why_not_reads_the_projects_own_requirements(locked):
     assert "  cog.yaml refuses it: asks for lib == 1.0" in lines("why-not", "lib==1.5", cwd=locked)
 
 
+def test_why_not_reads_all_that_the_requirements_include(locked):
+    (locked / "requirements.txt").write_text("-r more.txt\n-c limits.txt\n")
+    (locked / "more.txt").write_text(
+        "lib ; python_version < '3'\nlib != 1.7\napp\nplugin @ https://h.example/p-1.whl\n"
+    )
+    (locked / "limits.txt").write_text("lib < 1.5\n")
+    (locked / "cog.yaml").write_text("build: {python_version: '3.13', python_requirements: requirements.txt}\n")
+
+    said = lines("why-not", "lib==1.7", cwd=locked)
+
+    assert [line for line in said if "refuses" in line] == [
+        "  cog.yaml refuses it: asks for lib != 1.7",
+        "  limits.txt refuses it: asks for lib < 1.5",
+    ]
+    assert "  cog.yaml refuses it: asks for plugin @ https://h.example/p-1.whl" in lines(
+        "why-not", "plugin==2", cwd=locked
+    )
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "pylock.toml"])
+def test_why_not_knows_a_pyproject_and_the_lock_of_another_tool(locked, file):
+    text = '[project]\nname = "us"\nversion = "1"\ndependencies = ["lib==1.0"]\n' if file == "pyproject.toml" else ""
+    (locked / file).write_text(text)
+    (locked / "cog.yaml").write_text(f"build: {{python_version: '3.13', python_requirements: {file}}}\n")
+    asker = "cog.yaml" if file == "pyproject.toml" else file
+
+    assert f"  {asker} refuses it: asks for lib==1.0" in lines("why-not", "lib==1.5", cwd=locked)
+
+
+def test_why_not_counts_no_requirement_for_another_python(locked, cache, tmp_path):  # noqa: F811 - a fixture
+    lock = Lock.read(locked / "cog.lock")
+    needs = ("lib<1.2; python_version < '3.10'", "lib<1.2; sys_platform == 'win32' and extra == 'x'", "lib>=1")
+    app = keep(Store(cache), tmp_path, "app", "1.1", *needs, by=("cog.yaml",))
+    wheels = (*(one for one in lock.platforms["linux/amd64"].wheels if one.name != "app"), app)
+    replace(lock, platforms={"linux/amd64": replace(lock.platforms["linux/amd64"], wheels=wheels)}).write(
+        locked / "cog.lock"
+    )
+
+    assert not [line for line in lines("why-not", "lib==1.5", cwd=locked) if "refuse" in line and "app" in line]
+
+
 def test_why_not_says_when_a_file_is_missing_and_when_nothing_refuses(locked, cache):  # noqa: F811 - a fixture
     plugin = Lock.read(locked / "cog.lock").platforms["linux/amd64"].wheels[2]
     Store(cache).path(plugin.digest).unlink()
