@@ -53,6 +53,9 @@ def once(ready: Ready, where: Where, kind: Kind, asking: Callable[[], Asked], vi
         seen = _Seen(viewer, lines)
         for event, data in events_of(lines):
             seen.take(event, data)
+            if event == "ended":  # the engine may take longer to see it
+                container.over()
+                break
         if not seen.is_complete:
             status = ended_soon(container)
             why = (

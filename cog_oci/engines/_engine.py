@@ -80,6 +80,9 @@ class Container(Protocol):
     def wait(self) -> int:
         """The exit status, once there is one."""
 
+    def over(self) -> None:
+        """It has said that it was done: its end is waited for only where something of it would be left otherwise."""
+
 
 class Runnable(Protocol):
     """An image that an engine can start."""

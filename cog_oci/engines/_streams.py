@@ -50,6 +50,11 @@ class Streams:
         """Whether the container has said its last; then it has ended."""
         return self._over
 
+    def cut(self) -> None:
+        """Nothing that comes from now on is of interest."""
+        with suppress(OSError):  # it is over
+            self._stream.shutdown(socket.SHUT_RDWR)
+
     def finish(self, seconds: float = 10) -> None:
         """Wait for what has been printed, and close. Only a lost connection takes as long as `seconds`."""
         if self._printing.ident is not None:

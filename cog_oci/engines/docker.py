@@ -143,7 +143,7 @@ class _Loaded(Inspected):
             after.callback(ending.stop, streams)  # before the streams are waited for: they end with it
             if terminal:
                 after.enter_context(raw_terminal(lambda columns, rows: self._resize(place, columns, rows)))
-            yield _Started(self.api, place, streams)
+            yield _Started(self.api, place, streams, ending)
             ending.expected = True
 
     def _create(self, launch: Launch, gate: Meanwhile, *, terminal: bool) -> str:
@@ -195,12 +195,16 @@ class _Ending:
     def __init__(self, api: Api, place: str) -> None:
         self._api, self._place = api, place
         self._was_over = False
+        self.said = False
+        """Whether what ran in it has said that it was done."""
         self.expected = False
         """Whether whoever started it has left it without an error."""
 
     def stop(self, streams: Streams) -> None:
         """End it, unless it has ended of itself."""
-        self._was_over = streams.ended
+        self._was_over = streams.ended or self.said
+        if self.said:
+            streams.cut()
         if not self._was_over:
             with suppress(ApiError):  # it ended just now, or the daemon is gone
                 self._api.call("POST", f"{self._place}/stop", t=10)
@@ -217,8 +221,8 @@ class _Ending:
 class _Started:
     """A container under way."""
 
-    def __init__(self, api: Api, place: str, streams: Streams) -> None:
-        self._api, self._place, self._streams = api, place, streams
+    def __init__(self, api: Api, place: str, streams: Streams, ending: _Ending) -> None:
+        self._api, self._place, self._streams, self._ending = api, place, streams, ending
 
     def poll(self) -> int | None:
         try:
@@ -235,6 +239,9 @@ class _Started:
             return self._gone(error)
         self._streams.finish()
         return status
+
+    def over(self) -> None:
+        self._ending.said = True  # the daemon removes what has not ended yet
 
     def _gone(self, error: ApiError) -> int:
         if error.status == _NOT_FOUND:

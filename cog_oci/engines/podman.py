@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cog_oci.engines._engine import Container, EngineError, Launch, Offer, Runnable, host_architecture
@@ -32,6 +32,7 @@ _PODMANS = re.compile(
     r"|_?(LD|XDG|CONTAINERS?|STORAGE|PODMAN|DBUS|LISTEN|NETAVARK)_.*|CNI_.*"
 )
 """Names of variables that decide how podman, or what it starts, runs."""
+_END_SECONDS = 10.0
 
 
 class PodmanEngine:
@@ -152,6 +153,10 @@ class _Program:
             return self._process.wait()
         finally:
             signal.signal(signal.SIGINT, before)
+
+    def over(self) -> None:
+        with suppress(subprocess.TimeoutExpired):  # podman removes the container when it has ended
+            self._process.wait(_END_SECONDS)
 
 
 def _gpus(text: str) -> Sequence[str]:

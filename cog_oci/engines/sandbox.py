@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cog_oci.engines._engine import Container, EngineError, Launch, Offer, Runnable, host_architecture
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cog_oci.store import Store
 
 __all__ = ["SandboxEngine"]
+
+_END_SECONDS = 10.0
 
 
 class SandboxEngine:
@@ -146,6 +148,10 @@ class _Program:
             return _shell_status(self._process.wait())
         finally:
             signal.signal(signal.SIGINT, before)
+
+    def over(self) -> None:
+        with suppress(subprocess.TimeoutExpired):  # who is to see to it takes longer for what has to be killed
+            self._process.wait(_END_SECONDS)
 
 
 def _descriptors(*, attached: bool) -> tuple[int, int | None]:

@@ -1,14 +1,14 @@
 """One prediction without HTTP: the request on standard input, what happens on standard output.
 
 The request is a line of JSON as POST /predictions takes it. What happens is told as server-sent events in the API's
-form (events.py): `log`, `output`, `completed`; before them `setup`, with what setup prints, and `ready` or `failed`.
+form (events.py): `log`, `output`, `completed`; before them `setup`, with what setup prints, and `ready` or `failed`;
+the last is `ended`, when nothing of the model runs any more.
 """
 
 from __future__ import annotations
 
 import json
 import select
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ def converse(process: WorkerProcess) -> None:
     prediction = Prediction(str(asked.get("id") or "once"), Request(given, body, context), number=1)
     process.work.setblocking(True)
     _tell_all(process, prediction, Predict(1, prediction.id, context, body))
+    _tell("ended", {})
 
 
 def _tell_all(process: WorkerProcess, prediction: Prediction, request: Predict) -> None:
@@ -76,7 +77,7 @@ def _messages(process: WorkerProcess) -> Iterator[Message]:
     decoder = Decoder()
     while True:
         if not select.select([process.work], [], [], _LOOK_SECONDS)[0]:
-            if process.popen.poll() is not None:
+            if process.poll() is not None:
                 return
             continue
         try:
@@ -110,11 +111,10 @@ def _stop(process: WorkerProcess) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     try:
         process.work.sendall(encode(Stop()))
-        # Its socket ends with it, at once; `wait` alone looks again and again, at longer and longer intervals.
         process.work.settimeout(_STOP_SECONDS)
         while process.work.recv(1 << 16) and time.monotonic() < deadline:
             pass
-        process.popen.wait(max(0, deadline - time.monotonic()))
-    except (OSError, subprocess.TimeoutExpired):
+        process.wait(max(0, deadline - time.monotonic()))
+    except OSError:
         pass
     process.end()

@@ -6,10 +6,10 @@ Little is imported before the worker is on its way: what comes of it is told by 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from cog_oci.server.process import spawn
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

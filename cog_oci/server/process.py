@@ -1,28 +1,24 @@
 """The worker as a process of the operating system: how it is started, and how it ends.
 
-Imports little, so that the worker is on its way before the server has loaded the rest of itself: no dataclasses, which
-bring `inspect`, and no pathlib.
+Imports little, so that the worker is on its way before the server has loaded the rest of itself: subprocess, tempfile,
+shutil, pathlib, contextlib and typing would be most of what there is to import.
 """
 
-# pathlib would be a fifth of what there is to import before the worker is on its way.
-# ruff: noqa: PTH112, PTH118, PTH119, PTH120, PTH208
+# ruff: noqa: PTH102, PTH106, PTH112, PTH118, PTH119, PTH120, PTH208, SIM105
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import shutil
+import select
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 import cog_oci
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,44 +42,77 @@ main(*arguments[:2], *map(int, arguments[2:6]), arguments[6])
 """
 
 
-class WorkerProcess(NamedTuple):
-    """A worker that has been started; it leads a process group of its own."""
+class WorkerProcess:
+    """A worker that has been started; it leads a process group of its own.
 
-    started: float
-    """Seconds since 1970."""
-    popen: subprocess.Popen[bytes]
-    work: socket.socket
-    """Predictions, and everything that the worker says."""
-    orders: socket.socket
-    """Cancellations and health checks, which must not wait behind a prediction."""
-    stdout: int
-    stderr: int
-    folder: str
+    `started` is in seconds since 1970. `work` is for predictions, and for everything that the worker says; `orders` for
+    cancellations and health checks, which must not wait behind a prediction. `stdout` and `stderr` are file
+    descriptors, what it prints is read from them; files for it may be put into `folder`.
+    """
+
+    def __init__(
+        self, pid: int, work: socket.socket, orders: socket.socket, stdout: int, stderr: int, folder: str
+    ) -> None:
+        self.started = time.time()
+        self.pid = pid
+        self.work, self.orders = work, orders
+        self.stdout, self.stderr = stdout, stderr
+        self.folder = folder
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status, or the number of the signal that ended it, negative; None while it runs."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self, seconds: float) -> None:
+        """Until it has ended, if that takes no longer."""
+        if self.poll() is not None or not hasattr(os, "pidfd_open"):
+            return
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except OSError:  # an old kernel
+            return
+        select.select([pidfd], [], [], seconds)
+        os.close(pidfd)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the worker and to everything that it has started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.popen.pid, number)
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
 
     def last_words(self) -> bytes:
         """What has been printed and not been read, by a worker that did not live to do it."""
         words = b""
         for fd in (self.stdout, self.stderr):
-            with contextlib.suppress(BlockingIOError):
+            try:
                 while data := os.read(fd, 1 << 16):
                     words += data
+            except BlockingIOError:
+                pass
         return words
 
     def end(self) -> str:
         """Make sure that nothing of the worker remains, no process and no file, and say how it ended. Once only."""
         self.kill()
-        code = self.popen.wait()
+        code = self._wait(0)
         self.work.close()
         self.orders.close()
         os.close(self.stdout)
         os.close(self.stderr)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return _describe(code)
+        _remove(self.folder)
+        return _describe(code or 0)
+
+    def _wait(self, options: int) -> int | None:
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, options)
+            except ChildProcessError:  # somebody else has waited for it
+                pid, status = self.pid, 0
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
 
 
 def spawn(reference: str, environment: Mapping[str, str], *, train: bool = False) -> WorkerProcess:
@@ -95,22 +124,26 @@ def spawn(reference: str, environment: Mapping[str, str], *, train: bool = False
     orders, their_orders = socket.socketpair()
     stdout_read, stdout_write = _pipe()
     stderr_read, stderr_write = _pipe()
-    folder = tempfile.mkdtemp(prefix="cog-")
-    started = time.time()
+    folder = _folder()
     mode = "train" if train else "predict"
     passed = (their_work.fileno(), their_orders.fileno(), stdout_read, stderr_read)
+    python = _interpreter(environment)
     try:
-        popen = subprocess.Popen(
-            [_interpreter(environment), "-c", _PROGRAM, _sdk(), reference, mode, *map(str, passed), folder],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout_write,
-            stderr=stderr_write,
-            pass_fds=passed,
-            env={name: value for name, value in environment.items() if name not in _OURS} | {"PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
+        pid = os.posix_spawn(
+            python,
+            [python, "-c", _PROGRAM, _sdk(), reference, mode, *map(str, passed), folder],
+            {name: value for name, value in environment.items() if name not in _OURS} | {"PYTHONUNBUFFERED": "1"},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, stdout_write, 1),
+                (os.POSIX_SPAWN_DUP2, stderr_write, 2),
+                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in passed),  # which makes them ones that are inherited
+            ],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them; other programs expect them
+            setsid=True,
         )
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
     finally:
         their_work.close()
@@ -119,7 +152,7 @@ def spawn(reference: str, environment: Mapping[str, str], *, train: bool = False
         os.close(stderr_write)
     work.setblocking(False)
     orders.setblocking(False)
-    return WorkerProcess(started, popen, work, orders, stdout_read, stderr_read, folder)
+    return WorkerProcess(pid, work, orders, stdout_read, stderr_read, folder)
 
 
 def environment_of(number: int, count: int, environment: Mapping[str, str]) -> dict[str, str]:
@@ -145,9 +178,32 @@ def _pipe() -> tuple[int, int]:
     read, write = os.pipe()
     os.set_blocking(read, False)
     if _SET_PIPE_SIZE is not None:
-        with contextlib.suppress(OSError):  # the user's quota may be lower; then it is the usual 64 KiB
+        try:
             fcntl.fcntl(write, _SET_PIPE_SIZE, _PIPE_BYTES)
+        except OSError:  # the user's quota may be lower; then it is the usual 64 KiB
+            pass
     return read, write
+
+
+def _folder() -> str:
+    """A new one for temporary files, for nobody else."""
+    path = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"cog-{os.urandom(8).hex()}")  # noqa: S108 - its name is new
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:
+        import tempfile  # noqa: PLC0415 - takes long to import, and knows where else there may be room
+
+        return tempfile.mkdtemp(prefix="cog-")
+    return path
+
+
+def _remove(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:  # there is something in it
+        import shutil  # noqa: PLC0415 - takes long to import
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interpreter(environment: Mapping[str, str]) -> str:
@@ -155,7 +211,11 @@ def _interpreter(environment: Mapping[str, str]) -> str:
     if chosen := environment.get("COG_OCI_PYTHON"):
         return chosen
     image = "/opt/venv/bin/python"
-    return image if os.access(image, os.X_OK) else shutil.which("python") or sys.executable
+    if os.access(image, os.X_OK):
+        return image
+    import shutil  # noqa: PLC0415 - takes long to import, and no image gets here
+
+    return shutil.which("python") or sys.executable
 
 
 def _sdk() -> str:

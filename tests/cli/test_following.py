@@ -47,12 +47,16 @@ class Ended:
 
     def __init__(self, status=None):
         self.status = status
+        self.said_so = False
 
     def poll(self):
         return self.status
 
     def wait(self):
         return self.status
+
+    def over(self):
+        self.said_so = True
 
 
 class Handler(Answers):

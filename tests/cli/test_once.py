@@ -27,9 +27,10 @@ class Image:
     command = ("python", "-I", "-S", "/opt/cog/server")
 
     def __init__(self, *events: tuple[str, object], status: int = 0, hold: threading.Event | None = None):
-        self.events, self.status, self.hold = events, status, hold
+        self.events, self.hold = events, hold
         self.asked = b""
         self.ended = False
+        self.container = Ended(status)
 
     @contextmanager
     def start(self, launch):
@@ -49,7 +50,7 @@ class Image:
         thread = threading.Thread(target=talk)
         thread.start()
         try:
-            yield Ended(self.status)
+            yield self.container
         finally:
             if self.hold is not None:
                 self.hold.set()
@@ -77,6 +78,14 @@ def test_what_is_told_is_seen_and_the_request_is_whole():
     assert image.launch.command[-2:] == ("/opt/cog/server", "predictions")
     assert image.launch.env["A"] == "b"
     assert image.launch.network == "none"
+
+
+def test_a_container_that_says_that_it_has_ended_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("cog_oci.cli._once._END_SECONDS", 1000)
+    image = Image(("ready", {}), ("completed", ANSWER), ("ended", {}), hold=threading.Event())
+
+    assert ask(image).said == ["ready", ANSWER]
+    assert image.container.said_so
 
 
 def test_what_keeps_it_from_being_asked_keeps_the_model_from_starting():

@@ -18,7 +18,7 @@ LAUNCH = "import sys; sys.path.insert(0, sys.argv[1]); from cog_oci.server.once 
 
 
 def told(model: str, kind: str = "predictions", reference: str = "", **given):
-    """The events of one request to this model of the tests."""
+    """The events of one request to this model of the tests, without the one that ends them all."""
     variable = "COG_TRAIN_TYPE_STUB" if kind == "trainings" else "COG_PREDICT_TYPE_STUB"
     done = subprocess.run(
         [sys.executable, "-c", LAUNCH, str(ROOT), kind],
@@ -29,7 +29,9 @@ def told(model: str, kind: str = "predictions", reference: str = "", **given):
         timeout=60,
         check=True,
     )
-    return list(events_of(done.stdout.splitlines(keepends=True)))
+    *events, last = events_of(done.stdout.splitlines(keepends=True))
+    assert last == ("ended", {})
+    return events
 
 
 def test_everything_is_told_in_its_order():

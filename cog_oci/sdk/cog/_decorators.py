@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
+
+from ._functions import is_asynchronous
 
 __all__ = ["Batching", "batch", "batching", "concurrent", "concurrent_max", "streaming"]
 
@@ -43,7 +43,7 @@ def concurrent(run: F | None = None, *, max: int = 1) -> F | Callable[[F], F]:  
         raise ValueError(f"concurrent max must be at least 1, got {max}")
 
     def mark(function: F) -> F:
-        if max > 1 and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+        if max > 1 and not is_asynchronous(function):
             raise TypeError(f"concurrent max greater than 1 requires an async function, {function.__name__}() is none")
         setattr(function, _CONCURRENT, max)
         return function
@@ -51,8 +51,7 @@ def concurrent(run: F | None = None, *, max: int = 1) -> F | Callable[[F], F]:  
     return mark if run is None else mark(run)
 
 
-@dataclass(frozen=True)
-class Batching:
+class Batching(NamedTuple):
     """How predictions are put together: at most `max_size`, the first of which waits `max_wait` seconds at most."""
 
     max_size: int

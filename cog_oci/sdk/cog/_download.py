@@ -7,7 +7,6 @@ import binascii
 import os
 import re
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +39,8 @@ def data_url_bytes(url: str) -> bytes:
     head = _DATA_URL.match(url)
     if head is None:
         raise ValueError("a data URL needs a comma before its data")
+    from urllib.parse import unquote, unquote_to_bytes  # noqa: PLC0415 - only when a file comes in
+
     data = url[head.end() :]
     if not head[1].lower().endswith(";base64"):
         return unquote_to_bytes(data)
@@ -63,6 +64,8 @@ def file_name(url: str) -> str:
         head = _DATA_URL.match(url)
         media_type = (head[1].split(";")[0].strip().lower() if head else "") or "text/plain"  # RFC 2397 §2
         return "file" + (mimetypes.guess_extension(media_type) or "")
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - likewise
+
     name = unquote(urlsplit(url).path.rpartition("/")[2]).replace("/", "_").replace("\0", "_")
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     stem_bytes, suffix_bytes = os.fsencode(stem), os.fsencode(suffix)[:_NAME_BYTES]

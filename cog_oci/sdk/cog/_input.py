@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from ._functions import MISSING
 
 __all__ = ["FieldInfo", "Input"]
 
 
-class _Missing:
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING = _Missing()
-"""The default of a parameter that has none; None is a default like any other."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldInfo:
+class FieldInfo(NamedTuple):
     """What `Input()` was told. The schema is derived from the source; at run time only the default matters."""
 
     default: Any = MISSING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import io
 import pathlib
 import sys
@@ -12,7 +11,8 @@ import typing
 from typing import Any, Union
 
 from ._download import is_data_url, is_http_url
-from ._input import MISSING, FieldInfo
+from ._functions import MISSING, Parameter, parameters
+from ._input import FieldInfo
 from ._types import File, Secret, URLFile, URLPath
 from .coder import Coder
 
@@ -37,11 +37,7 @@ class Signature:
 
     def __init__(self, run: Callable[..., Any], *, batched: bool = False) -> None:
         self._name = run.__qualname__
-        self._parameters = [
-            parameter
-            for parameter in _signature(run).parameters.values()
-            if parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
-        ]
+        self._parameters = parameters(run)
         self._types = {p.name: _evaluate(p.annotation, run) for p in self._parameters}
         if batched:
             self._types = {name: _item_of(kind) for name, kind in self._types.items()}
@@ -75,20 +71,8 @@ class Signature:
         return arguments
 
 
-def _signature(run: Callable[..., Any]) -> inspect.Signature:
-    """As `inspect.signature`, but a name that only type checkers know is no error where annotations are lazy."""
-    if sys.version_info >= (3, 14):
-        from annotationlib import Format  # noqa: PLC0415 - new in 3.14
-
-        return inspect.signature(run, annotation_format=Format.FORWARDREF)
-    return inspect.signature(run)
-
-
-def _default(parameter: inspect.Parameter) -> Any:
-    default = parameter.default
-    if isinstance(default, FieldInfo):
-        return default.default
-    return MISSING if default is inspect.Parameter.empty else default
+def _default(parameter: Parameter) -> Any:
+    return parameter.default.default if isinstance(parameter.default, FieldInfo) else parameter.default
 
 
 def _missing_text(function: str, names: list[str]) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import os
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._decorators import Batching, batching, concurrent_max
+from ._functions import MISSING, is_asynchronous, parameters
 from ._runner import BaseRunner
 from ._types import Path as CogPath
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "load"]
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """What the worker calls. `setup` takes no arguments; COG_WEIGHTS is bound where the model asks for it."""
 
     run: Callable[..., Any]
@@ -35,7 +33,7 @@ class Model:
     @property
     def asynchronous(self) -> bool:
         """Whether `run` is a coroutine function or an asynchronous generator."""
-        return inspect.iscoroutinefunction(self.run) or inspect.isasyncgenfunction(self.run)
+        return is_asynchronous(self.run)
 
 
 def load(reference: str, *, training: bool = False) -> Model:
@@ -47,7 +45,7 @@ def load(reference: str, *, training: bool = False) -> Model:
     file, _, name = reference.partition(":")
     module = _import(Path(file))
     target = getattr(module, name) if name else _only_model(module, file)
-    if not inspect.isclass(target):
+    if not isinstance(target, type):
         if not callable(target):
             raise TypeError(f"{reference} is a {type(target).__name__}, expected a class or a function")
         return Model(target, None, None, concurrent_max(target), batching(target))
@@ -117,14 +115,14 @@ def _defines(cls: type, name: str) -> bool:
 
 
 def _with_weights(setup: Callable[..., Any]) -> Callable[[], Any]:
-    parameter = inspect.signature(setup).parameters.get("weights")
+    parameter = next((each for each in parameters(setup) if each.name == "weights"), None)
     if parameter is None:
         return setup
     value: Any = os.environ.get("COG_WEIGHTS") or None
     as_text = "str" in str(parameter.annotation) and "Path" not in str(parameter.annotation)
     if value is not None and not as_text:
         value = CogPath.validate(value)
-    if value is None and parameter.default is not inspect.Parameter.empty:
+    if value is None and parameter.default is not MISSING:
         return setup
     return lambda: setup(weights=value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ class BaseModel:
     def __init_subclass__(cls, *, auto_dataclass: bool = True, **options: Any) -> None:
         super().__init_subclass__()
         if auto_dataclass:
+            from dataclasses import dataclass  # noqa: PLC0415 - takes long to import: only for who uses it
+
             dataclass(**options)(cls)
 
 

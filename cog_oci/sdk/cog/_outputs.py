@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import binascii
-import dataclasses
 import datetime as dt
 import enum
 import io
 import math
 import os
 import pathlib
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._media import media_type
 from ._wire import to_line
@@ -31,8 +29,7 @@ _CHUNK = 3 << 14
 """Bytes; of a multiple of three, base64 has no padding, and so few stay in the processor's cache."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     """Bytes in the output, and the name that says what they are."""
 
     name: str | None
@@ -145,7 +142,9 @@ def _convert(value: Any, place: Callable[[_File], str]) -> Any:  # noqa: PLR0911
 
 
 def _object(value: Any, place: Callable[[_File], str]) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__"):
+        import dataclasses  # noqa: PLC0415 - takes long to import, and whoever has such a value has done it
+
         return {field.name: _convert(getattr(value, field.name), place) for field in dataclasses.fields(value)}
     if callable(getattr(value, "model_dump", None)):  # pydantic 2
         return _convert(value.model_dump(), place)
@@ -207,6 +206,8 @@ def _write_data_url(file: _File, out: io.BytesIO) -> None:
 
 
 def _remove_if_made(path: pathlib.Path, since: float) -> None:
+    import tempfile  # noqa: PLC0415 - takes long to import: only when a file goes out
+
     with suppress(FileNotFoundError):
         resolved = path.resolve()
         if resolved.is_relative_to(pathlib.Path(tempfile.gettempdir()).resolve()) and resolved.stat().st_mtime >= since:

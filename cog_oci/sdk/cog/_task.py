@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import time
-import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,6 @@ from ._download import DownloadError
 from ._inputs import InvalidInputError, Signature
 from ._outputs import json_line
 from ._scope import Scope, enter_scope
-from ._upload import Uploader, UploadError
 from ._wire import Done, Metric, Predict
 
 if TYPE_CHECKING:
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._capture import Capture, Sink
     from ._channel import Channel
+    from ._upload import Uploader
 
 _QUICK = 0.001
 _WHITESPACE = " \t\n\r"
@@ -55,7 +53,7 @@ class Task:
         self._clock = time.perf_counter()
         self._sink: Sink | None = None
         self._streamed = False
-        self._upload = Uploader(request.upload, request.id, request.trace or {}) if request.upload else None
+        self._upload = _uploader(request)
         self.number = request.number
 
     def open(self, *, alone: bool) -> None:
@@ -124,6 +122,8 @@ class Task:
         if self._sink is not None:
             self._desk.capture.close(self._sink)
         if self.takes_files:
+            import shutil  # noqa: PLC0415 - takes long to import: only where files may have come in
+
             shutil.rmtree(self._desk.folder(self.number), ignore_errors=True)
         field = error.field if isinstance(error, InvalidInputError) else None
         text = None if error is None else describe(error)
@@ -131,8 +131,18 @@ class Task:
         tell(Done(self.number, status, predict_time, output, self._streamed, text, field))
 
 
+def _uploader(request: Predict) -> Uploader | None:
+    if not request.upload:
+        return None
+    from ._upload import Uploader  # noqa: PLC0415 - only where files go out
+
+    return Uploader(request.upload, request.id, request.trace or {})
+
+
 def describe(error: BaseException) -> str:
     """An error in one line: its type and what it says."""
+    from ._upload import UploadError  # noqa: PLC0415 - only where something went wrong
+
     if isinstance(error, (DownloadError, InvalidInputError)):
         return f"Input validation error: {error}"
     if isinstance(error, UploadError):
@@ -145,6 +155,8 @@ def describe(error: BaseException) -> str:
 
 def explain(error: BaseException, *, skip: Callable[[str], bool]) -> str:
     """The traceback, without the frames at its top whose file `skip` names; none at all if they are all of them."""
+    import traceback  # noqa: PLC0415 - takes long to import: only where something went wrong
+
     trace = error.__traceback__
     while trace is not None and skip(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next

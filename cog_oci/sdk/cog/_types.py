@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pathlib
-import tempfile
 from typing import IO, Any, cast
 
 from ._download import data_url_bytes, file_name, is_data_url, is_http_url, open_url, read, save
@@ -56,7 +55,11 @@ class URLPath(pathlib.PosixPath):
         Raises DownloadError or ValueError.
         """
         if self._file is None:
-            self._file = Path(save(self.source, folder or pathlib.Path(tempfile.mkdtemp(prefix="cog-"))))
+            if folder is None:
+                import tempfile  # noqa: PLC0415 - takes long to import: only when a file comes in
+
+                folder = pathlib.Path(tempfile.mkdtemp(prefix="cog-"))
+            self._file = Path(save(self.source, folder))
         return self._file
 
     def unlink(self, missing_ok: bool = True) -> None:

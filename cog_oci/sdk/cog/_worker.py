@@ -9,7 +9,6 @@ cog-clerk        sends what waited for more to go with it
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -129,6 +128,8 @@ class _Switchboard:
         for messages in receive(self._orders):
             for message in messages:
                 self._handle(message)
+        import shutil  # noqa: PLC0415 - takes long to import
+
         shutil.rmtree(self._folder, ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL) if os.getpgrp() == os.getpid() else os._exit(1)
 
