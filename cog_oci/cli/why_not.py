@@ -52,6 +52,9 @@ def why_not(*, wanted: str, file: str, platform: str | None) -> None:
             if package.artifact.version == version:
                 click.echo(f"{name_of(package)} is at that version")
                 continue
+            if package.kind not in {"python", "debian"}:
+                click.echo(f"{name_of(package)} is pinned by cog-oci: another comes with another version of that")
+                continue
             said = verdicts(reasons, package, version, shop.store, target, _asked(here, package))
             for line in _lines(said, f"{name_of(package)}", f"{package.artifact.name}=={version}"):
                 click.echo(line)
@@ -84,8 +87,6 @@ def _asked(here: Project, package: Locked) -> list[tuple[str, str]]:
     build = here.config.build
     if package.kind == "debian":
         return [("cog.yaml", re.sub(r"=(.*)", r" (= \1)", text)) for text in build.system_packages]
-    if package.kind == "server":
-        return []
     from cog_oci.requirement_lines import read_requirement_lines
     from cog_oci.sources.adopted import is_lock
 

@@ -67,8 +67,8 @@ class RequirementLines:
     """What a file and those that it includes say: its lines, and its indexes by a name, the preferred one first.
 
     The names are those of the options, numbered from the second on, so that a lock need not say an address:
-    `index-url`, `extra-index-url`, `extra-index-url-2`; in a pyproject.toml an index has its own. An address is as it is
-    written, with `${VARIABLES}` filled in.
+    `index-url`, `extra-index-url`, `extra-index-url-2`; in a pyproject.toml an index has its own. An address is as it
+    is written, with `${VARIABLES}` filled in.
     """
 
     lines: tuple[Line, ...]

@@ -118,6 +118,19 @@ def test_why_not_counts_no_requirement_for_another_python(locked, cache, tmp_pat
     assert not [line for line in lines("why-not", "lib==1.5", cwd=locked) if "refuse" in line and "app" in line]
 
 
+def test_why_not_does_not_advise_to_move_what_the_tool_pins(locked):
+    lock = Lock.read(locked / "cog.lock")
+    parts = lock.platforms["linux/amd64"]
+    replace(lock, platforms={"linux/amd64": replace(parts, wheels=(), server=parts.wheels)}).write(locked / "cog.lock")
+
+    (said,) = lines("why-not", "lib==1.5", cwd=locked)
+
+    assert (
+        said
+        == "lib 1.0 (a Python package of the server) is pinned by cog-oci: another comes with another version of that"
+    )
+
+
 def test_why_not_says_when_a_file_is_missing_and_when_nothing_refuses(locked, cache):  # noqa: F811 - a fixture
     plugin = Lock.read(locked / "cog.lock").platforms["linux/amd64"].wheels[2]
     Store(cache).path(plugin.digest).unlink()
