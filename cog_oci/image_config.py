@@ -26,7 +26,7 @@ BASE_ENVIRONMENT = {
 }
 """The variables of every image, and of the commands that build it."""
 CONFIG_LABEL = "run.cog.config"
-"""The label with what cog.yaml says, as JSON."""
+"""The label with what cog.yaml says, as JSON; and the Python that it is, as in Cog, whoever chose that."""
 LOCK_LABEL = "run.cog.lock"
 """The label with the digest of the lock that the image was made from, as it travels with the image."""
 
@@ -76,11 +76,12 @@ def image_config(
     concurrency = settings.concurrency or (schema.concurrency if schema else None)
     if concurrency is not None:
         variables["COG_MAX_CONCURRENCY"] = str(concurrency)
+    build = {"python_version": parts.interpreter.version, **settings.said.get("build", {})}
     freeze = "".join(f"{wheel.name}=={wheel.version}\n" for wheel in parts.wheels)
     labels = {
         **(below.labels if below else {}),
         "run.cog.version": f"{_COG}+cog-oci.{__version__}",
-        CONFIG_LABEL: json.dumps(settings.said, sort_keys=True),
+        CONFIG_LABEL: json.dumps({**settings.said, "build": build}, sort_keys=True),
         "run.cog.pip_freeze": freeze,
         "run.cog.has_init": "true",
         LOCK_LABEL: sha256(carried),

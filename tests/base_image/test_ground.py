@@ -131,7 +131,9 @@ def test_a_container_is_what_the_base_is_and_starts_the_server(store, tmp_path, 
     assert config["Cmd"] == ["/usr/local/bin/python3.12", "-I", "-S", "/opt/cog/server"]
     assert set(config["ExposedPorts"]) == {"80/tcp", "5000/tcp"}
     assert config["Labels"]["theirs"] == "1"
-    assert json.loads(config["Labels"]["run.cog.config"])["build"]["base_image"].endswith("/base/python:slim")
+    build = json.loads(config["Labels"]["run.cog.config"])["build"]
+    assert build["base_image"].endswith("/base/python:slim")
+    assert build["python_version"] == "3.12"
     env = dict(one.split("=", 1) for one in config["Env"])
     assert env["PATH"] == "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
     assert (env["PYTHON_VERSION"], env["MINE"], env["VIRTUAL_ENV"]) == ("3.12.7", "1", "/opt/venv")
