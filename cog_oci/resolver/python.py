@@ -67,19 +67,19 @@ def resolve(  # noqa: PLR0913 - what is wanted, what it is for, and from where
         else:
             source = Path(folder) / "requirements.in"
             source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-        said = read_requirement_lines(source)
+        said, written = read_requirement_lines(source), isinstance(requirements, Path)
         if ours := sorted({line.name for line in said.lines} & OURS):
             progress.say(f"leaving out {', '.join(ours)}: the image brings its own")
         progress.say("resolving Python packages")
         job = Uv(given.file or source, target, as_of, Path(folder), keep, indexes, given, (meanwhile, _load))
         undated, locked = job.locked()
         if locked.returncode:
-            raise explained(locked.stderr, source, name, job.source, written=isinstance(requirements, Path))
+            raise explained(locked.stderr, source, said, name, job.source, written=written)
         with job.listing(undated) as listing:
             chosen = _chosen(Path(folder) / "pylock.toml", target)
             listed = listing()
         if listed.returncode:
-            raise explained(listed.stderr, source, name, job.source, written=isinstance(requirements, Path))
+            raise explained(listed.stderr, source, said, name, job.source, written=written)
         for told in re.findall(r"^warning: (.* is yanked.*)$", locked.stderr, re.MULTILINE):
             progress.say(told)
         if undated:

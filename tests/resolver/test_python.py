@@ -134,6 +134,40 @@ def test_a_package_that_does_not_exist_points_at_its_line(index, tmp_path):
     assert "nonesuch was not found" in problem.message
 
 
+@pytest.mark.parametrize("more", ["nonesuch==1", "app 2.0"])
+def test_an_included_file_is_named_where_its_line_is_wrong(index, tmp_path, more):
+    (tmp_path / "more.txt").write_text(f"# more\n{more}\n")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("lib\n-r more.txt\n")
+
+    with pytest.raises(SourceError) as caught:
+        resolve(requirements, TARGET, NOW, name="requirements.txt")
+
+    assert str(caught.value).startswith("more.txt:2:1: ")
+    assert str(tmp_path) not in str(caught.value)
+    assert "^" not in str(caught.value)
+
+
+def test_what_uv_cannot_read_points_at_its_place(index, tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"app\nlib==2.0 --hash=sha256:{'0' * 64} ; python_version < '3'\n")
+
+    with pytest.raises(SourceError, match=r"^requirements\.txt:2:8\d: Unexpected ';'.*start of a requirement$"):
+        resolve(requirements, TARGET, NOW, name="requirements.txt")
+
+
+def test_an_index_that_does_not_answer_is_no_fault_of_a_line(index, tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("app\n")
+
+    with pytest.raises(ResolutionError, match=r"Failed to fetch: http://127.0.0.1:1/simple/app/: ") as caught:
+        resolve(requirements, TARGET, NOW, name="requirements.txt")
+
+    assert "see that the index can be reached" in caught.value.hint
+
+
 def test_a_package_without_a_wheel_for_the_target_says_so(index):
     with pytest.raises(NoWheelError, match="windows") as caught:
         resolve(["windows"], TARGET, NOW)
