@@ -181,31 +181,37 @@ class PythonFiles:
         return PythonFile(name, source, tree, path.is_symlink()) if tree is not None else None
 
     def reachable(self, name: str) -> list[PythonFile]:
-        """The file and what it imports of the project, directly or not, in the order of reading."""
+        """The file and what it imports of the project, directly or not, in the order of reading.
+
+        As in the image, an import looks into the project's folder first, and then beside the file that it begins with.
+        """
         found: dict[str, PythonFile] = {}
+        beside = PurePosixPath(name).parent
         waiting = [name]
         while waiting:
             name = waiting.pop(0)
             if name not in found and (file := self.get(name)) is not None:
                 found[name] = file
-                waiting += [path for module in _modules(file) for path in self._paths(module)]
+                waiting += [path for module in _modules(file) for path in self._paths(module, beside)]
         return list(found.values())
 
-    def _paths(self, module: str) -> Iterator[str]:
-        path = PurePosixPath(*module.split("."))
-        for candidate in (f"{path}.py", f"{path}/__init__.py"):
-            if (self._folder / candidate).is_file():
-                yield candidate
+    def _paths(self, module: str, beside: PurePosixPath) -> Iterator[str]:
+        for folder in dict.fromkeys((PurePosixPath(), beside)):
+            path = folder.joinpath(*module.split("."))
+            there = [one for one in (f"{path}.py", f"{path}/__init__.py") if (self._folder / one).is_file()]
+            if there:
+                yield from there
+                return
 
     def importing(self, name: str) -> list[str]:
-        """The other files of the project that import this one."""
+        """The other files of the project that import this one, by its path in the project or as one that is beside."""
         path = PurePosixPath(name)
-        module = ".".join(path.with_suffix("").parts)
+        modules = {".".join(path.with_suffix("").parts), path.stem}
         found = []
         for other in self._all():
             if other != name and path.stem.encode() in (self._folder / other).read_bytes():
                 file = self.get(other)
-                if file is not None and module in _modules(file):
+                if file is not None and not modules.isdisjoint(_modules(file)):
                     found.append(other)
         return found
 

@@ -90,6 +90,19 @@ def test_files_that_the_model_imports_are_looked_at_too(patient):
     assert [found.place.file for found in patient.found(IMPORTS)] == ["helpers/deep.py"]
 
 
+def test_an_import_looks_into_the_projects_folder_and_then_beside_the_model(patient):
+    old = "from cog import ExperimentalFeatureWarning\n"
+    patient.write(
+        "run: src/run.py:Runner\n",
+        src_in_run__py=f"import both, beside\n{MODEL}",
+        src_in_both__py=old,
+        src_in_beside__py=old,
+        both__py="",
+    )
+
+    assert [found.place.file for found in patient.found(IMPORTS)] == ["src/beside.py"]
+
+
 PYDANTIC = """\
 from cog import BaseRunner, Path
 from pydantic import BaseModel, ConfigDict

@@ -142,6 +142,12 @@ def test_old_names_behind_the_new_key_are_found_too(patient):
             {"tests_in_test_it__py": "import predict\n"},
             "tests/test_it.py imports predict.py",
         ),
+        (
+            "predict: src/predict.py:Predictor\n",
+            "",
+            {"src_in_predict__py": OLD, "src_in_other__py": "import predict\n"},
+            "src/other.py imports src/predict.py",
+        ),
         ("predict: &here predict.py:Predictor\n", OLD, {}, "cog.yaml writes predict in a way of its own"),
         ("predict: predict.py:Predictor\n", OLD + "Runner = 1\n", {}, "predict.py has a Runner already"),
         (
