@@ -186,6 +186,7 @@ def test_links_of_an_image_lead_nowhere_on_the_host(store, user, tmp_path):
     seen = started(store, user, f"cat /etc/hosts; ls {host} /run /work; pwd", network="host", links=links)
 
     assert Path("/etc/hosts").read_text() in seen
+    assert "\n127.0.0.1\thost.docker.internal\n" in seen  # as Cog's containers call this machine
     assert {"resolv.conf", "hosts"} <= set(seen.splitlines())
     assert not list(host.iterdir())
 

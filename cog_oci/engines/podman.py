@@ -127,7 +127,7 @@ class _Loaded(Inspected):
         if launch.network is not None:
             yield f"--network={launch.network}"
         if launch.network != "host":
-            yield from (f"--publish={port.host}:{port.outside}:{port.inside}" for port in launch.ports)
+            yield from (f"--publish={_bracketed(port.host)}:{port.outside}:{port.inside}" for port in launch.ports)
         if launch.project is not None:
             yield f"--volume={launch.project.absolute()}:{self.folder}"
             yield "--security-opt=label=disable"  # SELinux keeps a container from folders that are not its own
@@ -157,6 +157,11 @@ class _Program:
     def over(self) -> None:
         with suppress(subprocess.TimeoutExpired):  # podman removes the container when it has ended
             self._process.wait(_END_SECONDS)
+
+
+def _bracketed(address: str) -> str:
+    """An address before a colon (RFC 3986 §3.2.2)."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _gpus(text: str) -> Sequence[str]:

@@ -22,6 +22,7 @@ import sys
 _BIND, _RECURSIVE = 4096, 16384  # mount(2)
 _MOST_LINKS = 40
 _APT = "/etc/apt/apt.conf.d"
+_THIS_MACHINE = b"\n127.0.0.1\thost.docker.internal\n"  # what Cog's containers call it
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -112,7 +113,7 @@ def main(scratch: str, root: str, workdir: str) -> None:
         places.folder(path)
     hosts = b"127.0.0.1\tlocalhost\n::1\tlocalhost\n"
     if os.environ["NETWORK"] == "host":
-        hosts = _read("/etc/hosts")
+        hosts = _read("/etc/hosts") + _THIS_MACHINE
         places.file("/etc/resolv.conf", _read("/etc/resolv.conf"))
     own = f"127.0.1.1\t{os.environ['NAMED']}\n".encode() if os.environ["NAMED"] else b""
     places.file("/etc/hosts", hosts + own)

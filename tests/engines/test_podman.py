@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cog_oci.engines import EngineError, Launch
+from cog_oci.engines import EngineError, Launch, Port
 from cog_oci.engines.podman import _Loaded
 
 IMAGE = _Loaded(identity="0" * 64, diff_ids=(), labels={}, architecture="amd64", command=(), folder="/src")
@@ -43,6 +43,15 @@ def test_what_a_container_is_told_is_in_no_list_of_processes(tmp_path, monkeypat
         "PASSWORD": "two\nlines",
     }
     assert told["environment"]["PATH"] != "/opt/bin"
+
+
+def test_a_port_at_an_address_of_ipv6_is_written_as_podman_reads_it():
+    words = IMAGE._options(Launch(command=("true",), ports=(Port(5000, 80, "::1"), Port(5000, 81))))
+
+    assert [word for word in words if "publish" in word] == [
+        "--publish=[::1]:80:5000",
+        "--publish=127.0.0.1:81:5000",
+    ]
 
 
 @pytest.mark.parametrize(
