@@ -167,7 +167,8 @@ class Lock(Strict):
         except UnfitError as error:
             raise CogError(
                 f"{name}: {error.where or 'the file'}: {error}",
-                hint="it was edited or made by another version; run `cog-oci lock` to write it anew",
+                hint="it was edited or made by another version: put it back as it was, or let everything move: "
+                "`cog-oci lock --upgrade`",
             ) from error
         if memory is not None:
             memory.keep(question, True)

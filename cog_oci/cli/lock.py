@@ -84,7 +84,7 @@ def lock(  # noqa: PLR0913 - one argument an option
         _check(found, wanted)
         return
     ask = _Ask(found, wanted, _time(as_of), bytecode, schema, everything=upgrade, packages=upgraded)
-    before = _readable(found.lock_path)
+    before = _before(found.lock_path, needed=not ask.moves_everything)
     known = replace(before, platforms=_without_layers(before)) if before and forget_layers else before
     with workshop() as shop:
         after = ask.answer(known, shop)
@@ -109,21 +109,24 @@ class _Ask:
     everything: bool
     packages: tuple[str, ...]
 
+    @property
+    def moves_everything(self) -> bool:
+        """A time alone means everything as it was then, whatever was locked."""
+        return self.everything or (self.as_of is not None and not self.packages)
+
     def answer(self, before: Lock | None, shop: Workshop) -> Lock:
         """The new lock: `before` itself where only the time would differ, and no time was asked for."""
         from cog_oci import build
         from cog_oci.upkeep.renew import same
         from cog_oci.upkeep.upgrade import Upgrade
 
-        # A time alone means everything as it was then, whatever was locked.
-        everything = self.everything or (self.as_of is not None and not self.packages)
         after = build.lock(
             self.project,
             self.platforms or _platforms(before),
             self.as_of or datetime.now(UTC).replace(microsecond=0),
             shop,
             before=before,
-            upgrade=Upgrade.parse(self.packages, everything=everything),
+            upgrade=Upgrade.parse(self.packages, everything=self.moves_everything),
             bytecode=self.bytecode,
             schema=self.schema,
         )
@@ -147,14 +150,21 @@ def _without_layers(before: Lock) -> dict[str, PlatformLock]:
     return {name: replace(parts, layers=()) for name, parts in before.platforms.items()}
 
 
-def _readable(path: Path) -> Lock | None:
-    """The lock that is about to be replaced; one that is not there or cannot be read has nothing to keep."""
+def _before(path: Path, *, needed: bool) -> Lock | None:
+    """The lock that is about to be replaced, if there is one.
+
+    One that cannot be read is an error where something of it is to stay: its pins would be lost unseen.
+    """
     from cog_oci.errors import CogError
     from cog_oci.lock import Lock
 
+    if not path.exists():
+        return None
     try:
         return Lock.read(path)
     except CogError:
+        if needed:
+            raise
         return None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cog_oci.build_steps import python_tools
-from cog_oci.errors import CogError
+from cog_oci.errors import CogError, RequestError
 from cog_oci.fetch import Fetcher
 from cog_oci.origins import Origins
 from cog_oci.resolver import python
@@ -96,6 +96,12 @@ class Wheels:
             from cog_oci.sources.adopted import Adopter, is_lock  # noqa: PLC0415 - most files are requirements
 
             if is_lock(wanted):
+                if pinned := upgrade.wheels(kept) if kept else []:
+                    name = pinned[0].partition("==")[0]
+                    told = f"{name} is at the version that {wanted.name} pins"
+                    raise RequestError(
+                        told, asked=name, hint="move it there, with the tool that made that, and lock again"
+                    )
                 return Adopter(self.indexes, self._resolver(kept, set()).maker).adopt(wanted)
         upgraded = upgrade.wheels(kept) if kept else []
         keep = python.Keep(self._kept(kept), upgraded)

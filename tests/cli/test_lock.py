@@ -49,6 +49,20 @@ def test_what_fits_stays(kept):
     assert versions(kept) == {"app": "1.0", "lib": "1.0"}
 
 
+def test_a_lock_that_cannot_be_read_is_not_replaced_unless_everything_may_move(kept):
+    path = kept / "cog.lock"
+    path.write_text("<<<<<<< ours\n" + path.read_text())
+    broken = path.read_bytes()
+
+    done = command("lock", cwd=kept, check=False)
+
+    assert (done.returncode, path.read_bytes()) == (1, broken)
+    assert "cog.lock: " in done.stderr
+    assert "cog-oci lock --upgrade" in done.stderr
+    command("lock", "--upgrade", cwd=kept)
+    assert versions(kept) == {"app": "1.0", "lib": "2.0"}
+
+
 def test_a_lock_that_fits_is_not_touched_and_no_index_is_asked(kept, index):  # noqa: F811 - a fixture
     command("lock", "-P", "app", cwd=kept)
     before = (kept / "cog.lock").read_bytes()

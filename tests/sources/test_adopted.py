@@ -357,5 +357,7 @@ def test_a_project_is_locked_from_a_uv_lock_and_goes_stale_with_it(project, cach
 
     assert [wheel.name for wheel in Lock.read(project / "cog.lock").platforms["linux/amd64"].wheels] == ["app", "lib"]
     assert index.asked == []
+    refused = command("lock", "-P", "lib", cwd=project, check=False)
+    assert "lib is at the version that uv.lock pins" in refused.stderr
     (project / "pyproject.toml").write_text(PYPROJECT + "\n# changed\n")
     assert "pyproject.toml has changed" in command("lock", "--check", cwd=project, check=False).stderr
