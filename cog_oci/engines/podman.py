@@ -33,6 +33,7 @@ _PODMANS = re.compile(
 )
 """Names of variables that decide how podman, or what it starts, runs."""
 _END_SECONDS = 10.0
+_MUCH = 1 << 20  # bytes: less is sent sooner than it is found out whether that is needed
 
 
 class PodmanEngine:
@@ -191,6 +192,8 @@ def _load(offer: Offer, there: Sequence[Sequence[str]], store: Store, progress: 
 
     whole = Archive([offer.image.stored()], offer.name)
     sparse = whole.beyond(*there)
+    if sum(blob.size for blob in sparse.blobs) > _MUCH:
+        sparse = whole.beyond(*there, *_others())
     failure = _load_archive(sparse, store, progress)
     if failure is not None and sparse.left_out:
         sparse, failure = whole, _load_archive(whole, store, progress)
@@ -198,6 +201,16 @@ def _load(offer: Offer, there: Sequence[Sequence[str]], store: Store, progress: 
         raise EngineError("podman", f"the image cannot be loaded: {failure}")
     sent = sum(blob.size for blob in sparse.blobs)
     progress.say(f"loaded {offer.name.familiar}: {sent / 1e6:.1f} MB of layers were new to podman")
+
+
+def _others() -> list[tuple[str, ...]]:
+    """The layers of every image with a label of Cog's."""
+    done = _podman("images", "--quiet", "--no-trunc", "--filter", "label=run.cog.config")
+    names = list(dict.fromkeys(done.stdout.decode().split()))
+    inspected = _podman("image", "inspect", *names) if names else done
+    if not names or inspected.returncode:
+        return []  # then more is sent than need be
+    return [_Loaded.parse(one).diff_ids for one in json.loads(inspected.stdout)]
 
 
 def _load_archive(archive: Archive, store: Store, progress: Progress) -> str | None:

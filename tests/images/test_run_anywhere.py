@@ -329,7 +329,10 @@ def test_podman_is_sent_what_it_lacks_and_no_more(podman, hello, cache):
         file.write("# a line\n")
     again = cog_oci("build", "--engine=podman", "-t", "sent/first", cwd=hello, **env)
 
+    other = cog_oci("build", "--engine=podman", "-t", "another/name:v2", cwd=hello, **env)
+
     assert "loaded sent/first:latest: 0.0 MB of layers were new to podman" in again.stderr
+    assert "loaded another/name:v2: 0.0 MB of layers were new to podman" in other.stderr
 
 
 def test_an_image_is_loaded_into_podman_where_no_docker_is(podman, hello, cache):
