@@ -19,6 +19,17 @@ def test_the_models_own_opinion_counts_and_is_not_kept():
         assert server.health()["status"] == "READY"
 
 
+def test_coroutines_of_a_synchronous_model_are_waited_for():
+    with live_server("half_async") as server:
+        assert server.predict()["output"] == "set up"
+        (server.folder / "opinion").write_text("bad")
+        server.wait_for("UNHEALTHY")
+        (server.folder / "opinion").write_text("sick")
+        assert server.wait_for("UNHEALTHY")["user_healthcheck_error"].endswith("RuntimeError: sick")
+        (server.folder / "opinion").write_text("well")
+        server.wait_for("READY")
+
+
 def test_d8_a_slow_opinion_delays_neither_health_checks_nor_predictions():
     with live_server("opinion") as server:
         (server.folder / "opinion").write_text("slow")

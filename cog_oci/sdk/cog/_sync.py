@@ -41,9 +41,9 @@ class SyncPredictions:
         self._beginning = Lock()
 
     def set_up(self) -> None:
-        """Run the model's setup. Raises what it raises."""
+        """Run the model's setup, which may be a coroutine. Raises what it raises."""
         if self._model.setup is not None:
-            self._model.setup()
+            _awaited(self._model.setup())
 
     def cancel(self, prediction: int) -> None:
         """End a prediction, with CancelationException if it has begun, before its beginning if it has not."""
@@ -67,7 +67,7 @@ class SyncPredictions:
             done(None, True)
             return
         try:
-            result = self._model.healthcheck()
+            result = _awaited(self._model.healthcheck())
         except BaseException as error:  # noqa: BLE001 - whatever the model raises ends the prediction, not the worker
             done(error, None)
         else:
@@ -118,3 +118,15 @@ class SyncPredictions:
         task.open(alone=True)
         value = self._model.run(**task.arguments())
         return task.output(value)
+
+
+def _awaited(result: Any) -> Any:
+    """What a method has returned, waited for where it is a coroutine though `run()` is none."""
+    if not hasattr(result, "__await__"):
+        return result
+    import asyncio  # noqa: PLC0415 - takes 30 ms: only for who uses it
+
+    async def wait() -> Any:
+        return await result
+
+    return asyncio.run(wait())

@@ -64,6 +64,7 @@ DEPLOYMENTS: dict[str, Deployment] = {
     "webhooks of failures": Deployment("plain", environment={"WEBHOOK_AUTH_TOKEN": "hush"}),
     "opinion": Deployment("opinion"),
     "async opinion": Deployment("async_opinion"),
+    "half async": Deployment("half_async"),
     "trainable": Deployment("trainer", train="run.py:train"),
     "training": Deployment("trainer", TRAIN, {"COG_TRAIN_TYPE_STUB": "run.py:train"}, train="run.py:train"),
     "uploads": Deployment("pictures", ("--upload-url", "{receiver}/up")),

@@ -73,6 +73,12 @@ CASES: Cases = {
         "asynchronous healthcheck says no": _opinion("bad"),
         "asynchronous healthcheck raises": _opinion("sick"),
     },
+    "half async": {
+        "well, asynchronously only in part": HEALTH,
+        "asynchronous setup of a synchronous model": run(),
+        "asynchronous healthcheck of a synchronous model says no": _opinion("bad"),
+        "asynchronous healthcheck of a synchronous model raises": _opinion("sick"),
+    },
     "setup raises": _failed("setup raises"),
     "setup exits": {"setup exits: health": HEALTH, "setup exits: prediction": run()},
     "setup dies": {"setup dies: health": HEALTH, "setup dies: prediction": run()},
