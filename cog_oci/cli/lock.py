@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cog_oci.cli._options import file_option, locked, platforms, project, schema_option, workshop
+from cog_oci.cli._words import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,8 +190,8 @@ def _tell(before: Lock | None, after: Lock, path: Path, shop: Workshop) -> None:
     for name, parts in after.platforms.items():
         size = sum(artifact.size for artifact in parts.artifacts())
         shop.progress.say(
-            f"locked {len(parts.wheels)} Python packages and {len(parts.debs)} Debian packages for {name}, "
-            f"{size / 1e6:.1f} MB to fetch in all: {path}"
+            f"locked {plural(len(parts.wheels), 'Python package')} and {plural(len(parts.debs), 'Debian package')} for "
+            f"{name}, {size / 1e6:.1f} MB to fetch in all: {path}"
         )
 
 

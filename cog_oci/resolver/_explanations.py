@@ -32,12 +32,18 @@ class NoWheelError(ResolutionError):
         super().__init__(message, asked=asked, hint=hint)
 
 
-def explained(stderr: str, source: Path, said: RequirementLines, name: str, read: Path, *, written: bool) -> CogError:
+def explained(
+    stderr: str, source: Path, said: RequirementLines, name: str, read: Path, *, written: bool, before: str = ""
+) -> CogError:
     """What uv explains, with the line of the requirements file that it is about where one can be told.
 
     `said` is what the `source` says, and `read` the file that uv has read in its place. With `written` the source is a
-    file of the user's.
+    file of the user's. `before` is the address of an index that only this program knows of: no advice is about that.
     """
+    if before:
+        stderr = re.sub(
+            rf"^hint: [^\n]*{re.escape(before)}.*?(?=^hint: |\Z)", "", stderr, flags=re.MULTILINE | re.DOTALL
+        )
     text = _plain(stderr)
     text = without_logins(text.replace(str(read), name or source.name).replace(str(source), name or source.name))
     text = text.replace(f"{source.absolute().parent}/", "")  # files that are included

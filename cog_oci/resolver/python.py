@@ -74,12 +74,12 @@ def resolve(  # noqa: PLR0913 - what is wanted, what it is for, and from where
         job = Uv(given.file or source, target, as_of, Path(folder), keep, indexes, given, (meanwhile, _load))
         undated, locked = job.locked()
         if locked.returncode:
-            raise explained(locked.stderr, source, said, name, job.source, written=written)
+            raise explained(locked.stderr, source, said, name, job.source, written=written, before=given.before)
         with job.listing(undated) as listing:
             chosen = _chosen(Path(folder) / "pylock.toml", target)
             listed = listing()
         if listed.returncode:
-            raise explained(listed.stderr, source, said, name, job.source, written=written)
+            raise explained(listed.stderr, source, said, name, job.source, written=written, before=given.before)
         for told in re.findall(r"^warning: (.* is yanked.*)$", locked.stderr, re.MULTILINE):
             progress.say(told)
         if undated:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,8 @@ from cog_oci.errors import CogError, SourceError
 from cog_oci.indexes import Indexes
 from cog_oci.origins import default_index
 from cog_oci.progress import Silent
-from cog_oci.requirement_lines import read_requirement_lines
+from cog_oci.requirement_lines import RequirementLines, read_requirement_lines
+from cog_oci.resolver._explanations import explained
 from cog_oci.resolver.python import Keep, NoWheelError, ResolutionError, Target, resolve
 from tests.conftest import make_wheel
 
@@ -154,6 +156,24 @@ def test_what_uv_cannot_read_points_at_its_place(index, tmp_path):
 
     with pytest.raises(SourceError, match=r"^requirements\.txt:2:8\d: Unexpected ';'.*start of a requirement$"):
         resolve(requirements, TARGET, NOW, name="requirements.txt")
+
+
+def test_no_advice_of_uv_is_about_the_index_of_source_archives():
+    said = (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because you require app==2, we can conclude that your requirements are unsatisfiable.\n\n"
+        "hint: `app` was found on http://127.0.0.1:37719/simple, but not at the requested\n"
+        "version (app==2). Use `--index-strategy unsafe-best-match`.\n"
+        "hint: Another.\n"
+    )
+    file = Path("requirements.txt")
+
+    told = explained(
+        said, file, RequirementLines((), {}), "", file, written=True, before="http://127.0.0.1:37719/simple"
+    )
+
+    assert str(told).startswith("No solution found when resolving dependencies: because you require app==2")
+    assert str(told).endswith("unsatisfiable. hint: Another.")
 
 
 def test_an_index_that_does_not_answer_is_no_fault_of_a_line(index, tmp_path, monkeypatch):
