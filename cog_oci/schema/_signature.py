@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from cog_oci.errors import Problem, SourceError
 from cog_oci.schema._annotations import Annotations
 from cog_oci.schema._constants import Constants
+from cog_oci.schema._imports import failing_imports
 from cog_oci.schema._inputs import Input, InputReader
 from cog_oci.schema._marks import read_marks
 from cog_oci.schema._names import Class, Function, Names
 from cog_oci.schema._reference import Mode, callable_of, split_reference
-from cog_oci.schema._source import Module, Project, Unreadable
+from cog_oci.schema._source import Project, Unreadable
 from cog_oci.schema._types import Stream, Type
 
 if TYPE_CHECKING:
@@ -42,24 +43,11 @@ def read_signature(project: Path, reference: str, mode: Mode) -> Signature:
     names = Names(modules)
     try:
         function, owner = callable_of(reference, mode, names, modules)
-        return _Reader(names, function, owner, _relative_imports(modules.by_file(file))).signature()
+        return _Reader(names, function, owner, failing_imports(modules.by_file(file))).signature()
     except Unreadable as error:
         raise SourceError([error.problem()]) from error
     except RecursionError as error:  # the limits of each reader are below it; this is for what none of them counts
         raise SourceError([Problem(file, 1, 1, "the source is nested too deeply to be read")]) from error
-
-
-def _relative_imports(module: Module) -> list[Problem]:
-    """Those of the file that the reference names: it is loaded on its own, as no part of a package, so they fail."""
-    return [
-        module.problem(
-            statement,
-            "a relative import fails here, because cog.yaml names this file and not a package; "
-            + (f"write `from {statement.module} import …`" if statement.module else "write `import …`"),
-        )
-        for statement in module.tree.body
-        if isinstance(statement, ast.ImportFrom) and statement.level
-    ]
 
 
 class _Reader:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pkgutil import iter_modules
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cog_oci.errors import SourceError
 from cog_oci.schema import read_schema
+from cog_oci.schema._imports import IMPORTABLE
+from cog_oci.sdk import cog
 
 HEAD = "import cog\nfrom cog import BaseRunner, Input, Path\nfrom torch import Tensor\n\n\nclass Runner(BaseRunner):\n"
 
@@ -53,18 +58,49 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     assert [text.split(":")[2] for text in found] == ["5", "19", "25", "42"]
 
 
-def test_a_relative_import_in_the_file_that_is_named_fails_and_is_a_mistake(tmp_path):
+def test_a_relative_import_without_a_package_fails_and_is_a_mistake(tmp_path):
     (tmp_path / "kinds.py").write_text("from .more import B\n")
-    source = "from . import kinds\nfrom .kinds import A\ntry:\n    from .kinds import B\nexcept ImportError:\n    B = 1\ndef run(a) -> str: ...\n"
+    source = (
+        "from . import kinds\nfrom .kinds import A\ntry:\n    from .kinds import B\nexcept ImportError:\n    B = 1\n"
+        "def run(a) -> str: ...\n"
+    )
 
     found = problems(tmp_path, source, "run.py:run")
 
-    assert found[0].startswith("run.py:1:1: a relative import fails here")
-    assert found[0].endswith("write `import …`")
-    assert found[1].startswith("run.py:2:1: ")
+    assert found[0] == ("run.py:1:1: a relative import fails here, there is no package around it; write `import …`")
     assert found[1].endswith("write `from kinds import …`")
     assert found[2].startswith("run.py:7:9: parameter 'a'")
     assert len(found) == 3
+
+
+def test_a_relative_import_in_a_folder_is_of_its_package(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/kinds.py").write_text("A = 1\n")
+    (tmp_path / "src/run.py").write_text("from .kinds import A\ndef run(a: int = A) -> str: ...\n")
+    assert read_schema(tmp_path, "src/run.py:run")
+
+    (tmp_path / "src/run.py").write_text("from ..kinds import A\ndef run() -> str: ...\n")
+    with pytest.raises(SourceError, match=r"^src/run\.py:1:1: a relative import fails here"):
+        read_schema(tmp_path, "src/run.py:run")
+
+
+def test_a_name_that_cog_does_not_have_cannot_be_imported(tmp_path):
+    source = (
+        "from cog import BaseRuner, Input\nfrom cog import (\n    coder,\n    Nonesuch,\n)\nfrom cog import emit_metric\n"
+        "try:\n    from cog import Future\nexcept ImportError: ...\ndef run() -> str: ...\n"
+    )
+
+    found = problems(tmp_path, source, "run.py:run")
+
+    assert found[0] == "run.py:1:17: cog has no 'BaseRuner', did you mean 'BaseRunner'?"
+    assert found[1].startswith("run.py:4:5: cog has no 'Nonesuch'; it has AsyncConcatenateIterator, BaseModel, ")
+    assert len(found) == 2
+
+
+def test_what_can_be_imported_from_cog_is_what_the_sdk_has():
+    assert all(hasattr(cog, name) or find_spec(f"{cog.__name__}.{name}") for name in IMPORTABLE)
+    modules = {each.name for each in iter_modules(cog.__path__) if not each.name.startswith("_")}
+    assert modules <= IMPORTABLE
 
 
 def test_columns_count_characters_and_not_bytes(tmp_path):

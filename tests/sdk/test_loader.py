@@ -33,20 +33,35 @@ def test_a_class_a_function_and_a_file_alone(write):
     assert not load(file).asynchronous
 
 
+def _run_in_a_folder(project, source):
+    """What the function in src/run.py returns, in words, in a process that is set up as a worker is."""
+    (project / "src/run.py").write_text(source)
+    program = (
+        "import sys; sys.path[0] = sys.argv[1]; sys.path.insert(1, sys.argv[2])\n"
+        "from cog._loader import load; print(*load('src/run.py:run').run())"
+    )
+    command = [sys.executable, "-c", program, str(Path(cog.__file__).parents[1]), str(project)]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout.split()
+
+
 def test_what_a_file_in_a_folder_imports_is_the_projects_before_what_is_beside_it(tmp_path):
     for place, text in {"": "project", "src/": "beside"}.items():
         folder = tmp_path / place
         folder.mkdir(exist_ok=True)
         (folder / "both.py").write_text(f"A = {text!r}\n")
     (tmp_path / "src/other.py").write_text("B = 'beside'\n")
-    (tmp_path / "src/run.py").write_text("from both import A\nfrom other import B\ndef run(): return A, B\n")
-    program = (
-        "import sys; sys.path[0] = sys.argv[1]; sys.path.insert(1, sys.argv[2])\n"
-        "from cog._loader import load; print(*load('src/run.py:run').run())"
+    source = "from both import A\nfrom other import B\ndef run(): return A, B\n"
+    assert _run_in_a_folder(tmp_path, source) == ["project", "beside"]
+
+
+def test_a_file_in_a_folder_may_import_relatively_and_is_itself_by_every_name(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/kinds.py").write_text("A = 'kind'\n")
+    source = (
+        "from .kinds import A\ndef run():\n    import run as plain\n    import src.run as dotted\n"
+        "    return A, plain is dotted, __name__\n"
     )
-    command = [sys.executable, "-c", program, str(Path(cog.__file__).parents[1]), str(tmp_path)]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["project", "beside"]
+    assert _run_in_a_folder(tmp_path, source) == ["kind", "True", "src.run"]
 
 
 def test_the_former_names_still_work_and_are_deprecated(write):

@@ -65,16 +65,27 @@ def _import(file: Path) -> ModuleType:
     path = file.resolve()
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; COG_PREDICT_TYPE_STUB names the model's file")
-    name = path.stem
+    package = _package(path.parent)
+    name = f"{package}.{path.stem}" if package else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
     if str(path.parent) not in sys.path:
         sys.path.insert(2, str(path.parent))  # after `cog` and the project's folder, where Cog's models import from
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs: pickle and dataclasses look the module up
+    # Before it runs: pickle and dataclasses look the module up, by either name that the project may have for it.
+    sys.modules[name] = sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _package(folder: Path) -> str:
+    """The package that files in `folder` are of, for their relative imports: its path in the project, with dots."""
+    try:
+        parts = folder.relative_to(Path.cwd()).parts
+    except ValueError:
+        return ""
+    return ".".join(parts) if all(part.isidentifier() for part in parts) else ""
 
 
 def _only_model(module: ModuleType, file: str) -> Any:
