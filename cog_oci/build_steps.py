@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from cog_oci.checked import Strict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["APT", "SecretMount", "Step", "early_python_tools", "python_tools", "system_tools"]
+__all__ = ["APT", "ESSENTIAL", "SecretMount", "Step", "early_python_tools", "python_tools", "system_tools"]
 
-APT = (
-    "apt",
-    # Essential packages: scripts of other packages take them for granted, and no dependency brings them along.
+ESSENTIAL = (
     *("bsdutils", "diffutils", "dpkg", "hostname", "init-system-helpers", "ncurses-base", "ncurses-bin"),
     *("perl-base", "sysvinit-utils", "util-linux"),
 )
+"""Essential packages besides those of the base: scripts of others take them for granted, no dependency brings them."""
+APT = ("apt", *ESSENTIAL)
 """What apt-get needs in an image, besides the base."""
 
 # The last `@` is the one before the host: a password may have others.
@@ -63,9 +63,14 @@ class Step(Strict):
         return _LOGIN.sub(_hidden, self.command.strip()).replace("\n", "\\n")
 
 
-def system_tools(steps: Iterable[Step]) -> tuple[str, ...]:
-    """The Debian packages that the steps' commands call for by name."""
-    return APT if any(_APT.search(step.command) for step in steps) else ()
+def system_tools(steps: Iterable[Step], effects: Mapping[str, str]) -> tuple[str, ...]:
+    """The Debian packages that the steps' commands call for by name, or scripts that are to be run count on.
+
+    `effects` are those of `build.system_effects`: packages, and whether their scripts are to `run`.
+    """
+    if any(_APT.search(step.command) for step in steps):
+        return APT
+    return ESSENTIAL if "run" in effects.values() else ()
 
 
 def python_tools(steps: Iterable[Step]) -> tuple[str, ...]:

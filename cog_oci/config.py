@@ -144,7 +144,8 @@ class Project:
             return Indexes(self.config.indexes)
         said = read_requirement_lines(file)
         direct = {bare(text): text for text in said.addresses}
-        return Indexes(self.config.indexes, said.indexes, direct, trusted=said.options.trusted_hosts)
+        trusted = said.options.trusted_hosts
+        return Indexes(self.config.indexes, said.indexes, direct, unread=said.unread, trusted=trusted)
 
     def archives(self) -> Archives:
         """Where the Debian archives of others are that cog.yaml names."""
@@ -221,7 +222,7 @@ class Project:
         for phase in ("pre_install", "run"):
             if rows := [asdict(step) for step in steps if step.phase == phase]:
                 inputs[f"build.{phase}"] = sha256(canonical_json(rows))
-        if tools := (*system_tools(steps), *python_tools(steps)):
+        if tools := (*system_tools(steps, self.config.build.system_effects), *python_tools(steps)):
             inputs["what build.run calls for"] = ", ".join(tools)
         return inputs
 

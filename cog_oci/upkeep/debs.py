@@ -85,7 +85,7 @@ def resolve_debs(  # noqa: PLR0913 - what is wanted, and what to ask for it
         installed=base.status,
     )
     asked = {text.partition("=")[0] for text in settings.system_packages}
-    tools = (name for name in system_tools(settings.steps) if name not in asked)
+    tools = (name for name in system_tools(settings.steps, settings.system_effects) if name not in asked)
     preferred = (*kept, *base.pinned_debs)
     of_cuda = cuda.names(resolver.versions, _versions(preferred, upgraded)) if cuda else ()
     system = (*settings.system_packages, *tools, *of_cuda)

@@ -51,7 +51,7 @@ def with_status(project: Project, base: OnImage, store: Store, progress: Progres
     """
     settings = project.config.build
     wanted = settings.system_packages
-    if not wanted and not system_tools(settings.steps):
+    if not wanted and not system_tools(settings.steps, settings.system_effects):
         return None
     from cog_oci.base_image.read import read_status  # noqa: PLC0415 - as above
 

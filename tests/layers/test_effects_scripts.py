@@ -189,6 +189,19 @@ def test_what_dpkg_keeps_has_a_folder_without_dpkg(store):
     assert text(found["var/lib/dpkg/statoverride"]) == "0 0 755 /none\n"
 
 
+def test_a_file_that_the_package_itself_brings_stays_where_it_is_diverted_for_others(store):
+    script = "#!/bin/sh -e\ndpkg-divert --package a --add --rename --divert /usr/share/a/x.tiny /usr/share/a/x\n"
+    sums = {"md5sums": "9dd4e461268c8034f5c8564e155c67a6  usr/share/a/x\n"}
+    members = {"usr/share/a/x": file(b"x")}
+
+    found = entries_of(store, SYSTEM, deb("a", members, scripts={"preinst": script, **sums}))
+
+    assert text(found["var/lib/dpkg/diversions"]) == "/usr/share/a/x\n/usr/share/a/x.tiny\na\n"
+    assert "usr/share/a/x" in found
+    with pytest.raises(UnknownScriptError, match="dpkg-divert"):
+        entries_of(store, SYSTEM, deb("a", scripts={"preinst": script}), deb("b", members, scripts=sums))
+
+
 @pytest.mark.parametrize(
     ("script", "command"),
     [

@@ -109,7 +109,7 @@ def test_pip_that_a_step_lacks_is_nothing_for_apt(line):
 def test_tools_are_those_that_commands_call():
     def tools(*commands: str) -> tuple[bool, tuple[str, ...]]:
         steps = [step(command) for command in commands]
-        return "apt" in system_tools(steps), python_tools(steps)
+        return "apt" in system_tools(steps, {}), python_tools(steps)
 
     assert tools("apt-get update && apt-get install -y git") == (True, ())
     assert tools("cd /x && pip install six", "python -m pip list") == (False, ("pip",))
@@ -117,3 +117,8 @@ def test_tools_are_those_that_commands_call():
     assert tools("uv pip install six") == (False, ("uv",))
     assert python_tools([replace(step("pip install six"), phase="pre_install")]) == ("pip",)
     assert tools("echo adapt ; ls /var/lib/apt/lists; my-pip x; ./apt x") == (False, ())
+
+
+def test_scripts_that_are_run_have_what_they_may_count_on():
+    assert "perl-base" in system_tools([], {"ssl-cert": "run"})
+    assert system_tools([], {"ssl-cert": "skip"}) == ()

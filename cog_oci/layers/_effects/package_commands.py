@@ -94,7 +94,7 @@ def _alternatives(system: Unseen, call: Call) -> Status:
 
 
 def _divert(system: Unseen, call: Call) -> Status:
-    """dpkg-divert(1): a name that no package of this system has is only recorded."""
+    """dpkg-divert(1): a name that no other package of this system has is only recorded."""
     valued = {"p": "package", "d": "divert"}
     flags, values, paths = arguments(call, "", "add remove list truename rename no-rename quiet local", valued, least=1)
     path = paths[-1]
@@ -106,12 +106,19 @@ def _divert(system: Unseen, call: Call) -> Status:
         return True
     if "remove" in flags:
         return True
-    moves = "rename" in flags and system.kind(path, follow=False) != ""
+    owner = values.get("p") or system.package.name
+    own = owner == system.package.name and _ships(system.package, path)  # which stays where it is
+    moves = "rename" in flags and not own and system.kind(path, follow=False) != ""
     if len(paths) != 1 or "local" in flags or moves:
         raise call.refuse()
-    owner = values.get("p") or system.package.name
     system.write(_DIVERSIONS, f"{path}\n{values.get('d') or f'{path}.distrib'}\n{owner}\n", append=True)
     return True
+
+
+def _ships(package: Package, path: Field) -> bool:
+    """Whether the package brings this file itself (deb-md5sums(5))."""
+    rows = package.script("md5sums").splitlines()
+    return path is not None and any(row.partition("  ")[2] == path.lstrip("/") for row in rows)
 
 
 def _add_shell(system: Unseen, call: Call) -> Status:

@@ -34,6 +34,7 @@ NOTHING: Mapping[str, str] = {
     "systemd-machine-id-setup": "a machine has its id from the system that starts it",
     "systemd-tmpfiles": "its folders are made when a system starts",
     "trap": "what to do when the script is interrupted",
+    "udevadm": "devices are the business of the system that starts it",
     "update-binfmts": "the kernel's business",
     "update-grub": "a container boots nothing",
     "update-icon-caches": "computed",
