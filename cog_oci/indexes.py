@@ -36,7 +36,8 @@ class Indexes:
     `direct` are addresses of single files and repositories as a requirements file has them, each by what a lock keeps
     of it. A requirements file may have logins in its addresses; they go no further than a request.
 
-    `trusted` are hosts whose certificates are not checked, as `Fetcher.trust` has them.
+    `unread` are names of written ones that uv has to be told like the configured ones. `trusted` are hosts whose
+    certificates are not checked, as `Fetcher.trust` has them.
 
     With `best_match` the best version of a package counts, wherever it is, and not the first index that has any.
     """
@@ -45,6 +46,7 @@ class Indexes:
     written: Mapping[str, str] = field(default_factory=dict)
     direct: Mapping[str, str] = field(default_factory=dict)
     best_match: bool = False
+    unread: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
 
     def address(self, name: str) -> str:
@@ -82,7 +84,8 @@ class Indexes:
 
     def arguments(self) -> list[str]:
         """What uv is told of those that it does not read itself, in order; it knows the logins by their names."""
-        places = [word for name in self.configured for word in ("--index", f"{name}={self.address(name)}")]
+        names = (*self.configured, *self.unread)
+        places = [word for name in names for word in ("--index", f"{name}={self.address(name)}")]
         if _keyring() and "UV_KEYRING_PROVIDER" not in os.environ:
             places += ["--keyring-provider", "subprocess"]
         if not self.best_match:
@@ -90,6 +93,16 @@ class Indexes:
         # PyTorch's pages have no times of upload, without which uv would pass over what is on them.
         undated = (word for name in _OF_PYTORCH for word in ("--exclude-newer-package", f"{name}=false"))
         return [*places, "--index-strategy", "unsafe-best-match", *undated]
+
+    def logins(self) -> dict[str, str]:
+        """Variables by which uv knows the logins that stand in the addresses of what is `unread`."""
+        found: dict[str, str] = {}
+        for name in self.unread:
+            said = urlsplit(self._found(name))
+            if said.username or said.password:
+                found[f"UV_INDEX_{_variable(name)}_USERNAME"] = unquote(said.username or "")
+                found[f"UV_INDEX_{_variable(name)}_PASSWORD"] = unquote(said.password or "")
+        return found
 
     def with_pytorch(self, variant: str) -> Indexes:
         """These and PyTorch's own index for one CUDA (`cu126`) or for the CPU (`cpu`), as `pytorch-cu126`.

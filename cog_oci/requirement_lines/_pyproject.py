@@ -29,7 +29,10 @@ def read_pyproject(path: Path) -> RequirementLines:
     if explicit and not plain:
         wrong = f"it cannot stand beside the index {explicit[0]}, which is explicit: uv reads either all of it or none"
         lines = tuple(line if line.source == "index" else replace(line, wrong=line.wrong or wrong) for line in lines)
-    return RequirementLines(lines, read_indexes(path), plain=plain, files=(path,))
+    indexes = read_indexes(path)
+    # uv looks for those where it is run, and for the explicit ones here.
+    unread = tuple(name for name in indexes if name not in {"index-url", *explicit})
+    return RequirementLines(lines, indexes, plain=plain, unread=unread, files=(path,))
 
 
 def read_indexes(path: Path) -> dict[str, str]:

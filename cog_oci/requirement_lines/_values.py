@@ -78,6 +78,8 @@ class RequirementLines:
     """Whether uv alone understands all of it, and builds nothing for it."""
     absent: tuple[tuple[Path, int, str], ...] = ()
     """(file, number, text) of lines that include what is no file here."""
+    unread: tuple[str, ...] = ()
+    """Names of indexes that uv does not find in the file itself, and has to be told."""
     files: tuple[Path, ...] = ()
     """All that were read, the first one first, the others by absolute paths."""
 

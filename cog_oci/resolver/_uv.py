@@ -128,8 +128,8 @@ def _compile(job: Uv, output: Path, more: Sequence[str]) -> subprocess.Popen[str
     # processes, for it may have a login.
     own = {"UV_DEFAULT_INDEX": indexes.written["index-url"]} if "index-url" in indexes.written else {}
     slow = {"UV_HTTP_TIMEOUT": "3600"} if given.before else {}  # seconds: a build may be behind an answer
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **own, **slow})
+    pipe, env = subprocess.PIPE, {**os.environ, **indexes.logins(), **own, **slow}
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env)
 
 
 def _without_ours(output: Path) -> Path:

@@ -40,6 +40,9 @@ def make_given(said: RequirementLines, maker: Maker, scratch: Path, name: str) -
     rows += [f"--find-links {place}" for place in said.options.find_links]
     for line in said.lines:
         if line.constraint:
+            if line.source != "index":
+                problem = "a constraint says which version, and not where it is: say that in the requirements"
+                problems.append(Problem(shown(line.file, name), line.number, 1, problem))
             continue
         if line.source == "index":
             rows.append(line.text)

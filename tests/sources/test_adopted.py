@@ -21,7 +21,7 @@ from tests.cli.in_process import command
 from tests.cli.test_commands import cache, lock_by_hand, project  # noqa: F401 - fixtures
 from tests.conftest import make_wheel
 from tests.resolver.test_python import NOW, index  # noqa: F401 - a fixture
-from tests.sources.stand_in import Bench, Heard, resolver, source_archive
+from tests.sources.stand_in import KIND, Bench, Heard, resolver, source_archive
 from tests.sources.test_git import git
 
 TARGET = Target((3, 13), "amd64", (2, 41))
@@ -61,7 +61,8 @@ def adopting(store, tmp_path, index):  # noqa: F811 - a fixture
             file.write_text(f'[project]\nname = "us"\nversion = "1"\n{text}\n')
         said = read_requirement_lines(file)
         bench = Bench(store, tmp_path / "built")
-        return resolver(tmp_path, store, bench, Indexes(written=said.indexes)).resolve(file, Keep(), file.name)
+        indexes = Indexes(written=said.indexes, unread=said.unread)
+        return resolver(tmp_path, store, bench, indexes).resolve(file, Keep(), file.name)
 
     (tmp_path / "built").mkdir()
     return resolved
@@ -160,6 +161,26 @@ def test_an_index_that_a_pyproject_names_is_locked_by_that_name(project, cache, 
     wheels = Lock.read(project / "cog.lock").platforms["linux/amd64"].wheels
     assert {wheel.name: wheel.index for wheel in wheels} == {"app": "default", "lib": "mine"}
     assert index.url not in (project / "cog.lock").read_text()
+
+
+def test_wherever_it_is_run_uv_is_told_the_indexes_of_a_pyproject_and_their_logins(adopting, index, monkeypatch):  # noqa: F811 - a fixture
+    seen = []
+
+    def private(handler) -> None:
+        seen.append(handler.headers.get("Authorization"))
+        handler.answer(*((401, b"") if seen[-1] is None else (200, page)), Content_Type=KIND)
+
+    handler, page = index.pages.pop("/simple/lib/"), b""
+    captured = type("", (), {"answer": lambda self, status, body, **_: setattr(self, "body", body)})()
+    handler(captured)
+    page = captured.body
+    index.pages["/mine/lib/"] = private
+    address = index.url.replace("//", "//me:pw@")
+
+    found = adopting(f'dependencies = ["lib"]\n[[tool.uv.index]]\nname = "our-own"\nurl = "{address}/mine"\n')
+
+    assert [(one.name, one.index) for one in found.wheels] == [("lib", "our-own")]
+    assert seen[-1] is not None
 
 
 def test_a_pyproject_says_where_else_its_dependencies_are(adopting, tmp_path):

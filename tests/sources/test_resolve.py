@@ -363,6 +363,13 @@ def test_constraints_hold_for_what_is_beside_files(project):
     assert {one.name: one.version for one in found} == {"app": "1.0", "lib": "1.0", "ours": "1.0"}
 
 
+def test_a_constraint_with_an_address_is_not_passed_over(project):
+    (project.folder / "constraints.txt").write_text("lib<2\napp @ https://x.example/app-1.0-py3-none-any.whl\n")
+
+    with pytest.raises(SourceError, match=r"^constraints.txt:2:1: a constraint says which version, and not where"):
+        project("-c constraints.txt\napp\n")
+
+
 def test_a_version_that_was_taken_back_is_taken_only_where_it_is_pinned_and_said(project):
     wheel = make_wheel(project.folder, "back", {"back.py": b""})
     metadata = b"Metadata-Version: 2.1\nName: back\nVersion: 1.0\n"
