@@ -57,7 +57,7 @@ def read_file(path: Path) -> RequirementLines:
                     options.append((file, number, option, value))
     plain &= all(line.source == "index" for line in lines) and not any(seen.values())
     files = (path, *list(seen)[1:])
-    return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent), files)
+    return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent), files=files)
 
 
 def _said(text: str) -> Iterator[tuple[str, str]]:
