@@ -261,13 +261,13 @@ def read(file: Path, data: bytes) -> Config:
     """Parse and check one file that holds these bytes; SourceError holds every problem in it."""
     source = YamlSource(file, data)
     values = source.values(as_typed=AS_TYPED, refused=_LATER)
-    empty = [_unknown(source, path) for path in source.empty if not _is_known(path)]
+    found = [*source.refused, *(_unknown(source, path) for path in source.empty if not _is_known(path))]
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise SourceError([*empty, *(_problem(source, detail) for detail in error.errors())]) from None
-    if empty:
-        raise SourceError(empty)
+        raise SourceError([*found, *(_problem(source, detail) for detail in error.errors())]) from None
+    if found:
+        raise SourceError(found)
     return config
 
 

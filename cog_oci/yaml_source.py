@@ -28,17 +28,19 @@ class YamlSource:
         self._root = _compose(file.name, file.read_bytes() if data is None else data)
         self.empty: tuple[_Keys, ...] = ()
         """The keys without a value that `values` has left out, each with those above it, `*` for an item of a list."""
+        self.refused: tuple[Problem, ...] = ()
+        """What to say of the keys that `values` was to refuse, and has left out."""
 
     def values(self, *, as_typed: AbstractSet[_Keys], refused: AbstractSet[_Keys]) -> dict[str, Any]:
         """The file's mapping as plain values; `as_typed` are the keys whose scalars stay as they were typed.
 
-        Raises SourceError for keys given twice, and for those that are `refused`, all of them at once.
+        Those that are `refused` are left out. Raises SourceError for keys given twice, all of them at once.
         """
         reader = _Values(self._name, as_typed, refused)
         found = reader.convert(self._root)
         if reader.problems:
-            raise SourceError(reader.problems)
-        self.empty = tuple(reader.empty)
+            raise SourceError([*reader.problems, *reader.left_out])
+        self.empty, self.refused = tuple(reader.empty), tuple(reader.left_out)
         return found
 
     def problem(self, path: tuple[str | int, ...], message: str, *, of_key: bool = False) -> Problem:
@@ -69,6 +71,7 @@ class _Values:
         self._given_up = False
         self.problems: list[Problem] = []
         self.empty: list[_Keys] = []
+        self.left_out: list[Problem] = []
 
     def convert(self, root: yaml.Node) -> dict[str, Any]:
         if isinstance(root, yaml.MappingNode):
@@ -106,7 +109,7 @@ class _Values:
             if name in values:
                 self._report(key, f"{'.'.join(where)} is set twice")
             if where in self._refused:
-                self._report(key, f"{'.'.join(where)} is not supported yet")
+                self.left_out.append(self._problem(key, f"{'.'.join(where)} is not supported yet"))
                 continue
             found = self._value(value, where)
             # A key without a value is as good as absent, as in Cog.
@@ -117,8 +120,11 @@ class _Values:
         return values
 
     def _report(self, node: yaml.Node, message: str) -> None:
+        self.problems.append(self._problem(node, message))
+
+    def _problem(self, node: yaml.Node, message: str) -> Problem:
         mark = node.start_mark
-        self.problems.append(Problem(self._name, mark.line + 1, mark.column + 1, message))
+        return Problem(self._name, mark.line + 1, mark.column + 1, message)
 
 
 def _mark(node: yaml.Node, path: tuple[str | int, ...], *, of_key: bool) -> yaml.Mark:

@@ -225,6 +225,16 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     assert [problem.line for problem in caught.value.problems] == [1, 3, 4]
 
 
+def test_what_is_not_supported_hides_no_other_mistake(tmp_path):
+    with pytest.raises(SourceError) as caught:
+        project(tmp_path, "weights: []\nrunn: run.py\nbuild:\n  gpu: yess\n")
+    assert sorted(str(caught.value).splitlines()) == [
+        "cog.yaml:1:1: weights is not supported yet",
+        "cog.yaml:2:1: runn: unknown key, did you mean run?",
+        "cog.yaml:4:8: build.gpu: should be a valid boolean, not 'yess'",
+    ]
+
+
 def test_a_missing_requirements_file_points_at_the_line_that_names_it(tmp_path):
     found = project(tmp_path, "build:\n  python_requirements: requirements.txt\n")
 
