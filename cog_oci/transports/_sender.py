@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Fate", "Sender"]
 
+_NEAR = 3  # repositories that are asked for a blob: one may be gone, or not ours to read
+_MOUNTED = 201
+
 Fate = Literal["sent", "mounted", "there"]
 
 
@@ -106,7 +109,7 @@ class Sender:
         if self._repository.has_blob(blob.digest):
             return "there"
         opened = self._mount(blob)
-        if opened is not None and opened.status_code == 201:
+        if opened is not None and opened.status_code == _MOUNTED:
             return "mounted"
         with self._progress.task(f"pushing {name}", blob.size) as task:
             upload = Upload(self._repository, blob, self._file(blob), self._limits, task, self._watch)
@@ -118,16 +121,18 @@ class Sender:
         return "sent"
 
     def _mount(self, blob: Descriptor) -> requests.Response | None:
-        """Ask for the blob of another repository; whatever that answers, the blob can still be sent."""
+        """Ask for the blob of other repositories; whatever they answer, the blob can still be sent."""
         near = [path for path in self.whereabouts.of(blob.digest) if path != self._repository.path]
-        if not near:
-            return None
-        query = f"blobs/uploads/?mount={blob.digest}&from={near[0]}"
-        try:
-            with self._repository.request("POST", query, {}, "pull,push", reading=near[0]) as response:
-                return response
-        except (RegistryError, LoginError):
-            return None
+        opened = None
+        for path in near[:_NEAR]:
+            query = f"blobs/uploads/?mount={blob.digest}&from={path}"
+            try:
+                with self._repository.request("POST", query, {}, "pull,push", reading=path) as opened:
+                    if opened.status_code == _MOUNTED:
+                        break
+            except (RegistryError, LoginError):
+                continue
+        return opened
 
     def _file(self, blob: Descriptor) -> Path:
         if not self._store.has(blob.digest, blob.size):

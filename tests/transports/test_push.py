@@ -143,6 +143,17 @@ def test_what_cannot_be_mounted_any_more_is_sent(server, store):
     assert_whole(server, made, "you/copy")
 
 
+def test_a_blob_that_the_last_repository_has_lost_is_mounted_from_the_one_before(server, store):
+    made = image(store)
+    push(server.host, store, made, name="one/model:v1")
+    push(server.host, store, made, name="two/model:v1")
+    del server.repos["two/model"]
+
+    delivery = push(server.host, store, made, name="me/other:v1")
+
+    assert (delivery.sent, len(delivery.mounted)) == ((), len(made.layers) + 3)
+
+
 def test_a_refused_mount_is_no_refused_push(server, store):
     made = large(store, 10)
     push(server.host, store, made)
