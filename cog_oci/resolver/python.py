@@ -112,13 +112,21 @@ def _check_hashes(wheels: Iterable[Wheel], said: RequirementLines, name: str, ta
     ]
     if problems:
         raise SourceError(problems, hint="the index serves another file, or the hashes are those of other files")
-    if said.options.require_hashes:
+    if why := _why_hashed(said):
         hashed = {digest for line in said.lines for digest in line.hashes}
         if bare := sorted(wheel.name for wheel in by_name.values() if not wheel.own_hash and not wheel.hashes & hashed):
             raise CogError(
-                f"{name} has --require-hashes, and no hash for {', '.join(bare)}",
+                f"{name} has {why}, and no hash for {', '.join(bare)}",
                 hint="`uv pip compile --generate-hashes` writes one for every package that is needed",
             )
+
+
+def _why_hashed(said: RequirementLines) -> str:
+    """Why every package has to have a hash; empty where it need not, as where only some lines have one."""
+    if said.options.require_hashes:
+        return "--require-hashes"
+    lines = [line for line in said.lines if line.name not in OURS and line.source == "index" and not line.constraint]
+    return "hashes in every line" if lines and all(line.hashes for line in lines) else ""
 
 
 def _counts(line: Line, target: Target) -> bool:

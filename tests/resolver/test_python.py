@@ -265,8 +265,23 @@ def test_a_hash_that_is_not_that_of_the_wheel_points_at_its_line(index, tmp_path
 
     assert str(caught.value).startswith("requirements.txt:3:1: app-1.0-py3-none-any.whl has the hash sha256:")
     sha256 = hashlib.sha256(index.pages["/files/app-1.0-py3-none-any.whl"]).hexdigest()
-    requirements.write_text(f"app==1.0 --hash=sha256:{'0' * 64} --hash=sha256:{sha256}\n")
+    requirements.write_text(f"app==1.0 --hash=sha256:{'0' * 64} --hash=sha256:{sha256}\nlib\n")
     assert resolve(requirements, TARGET, NOW)[0].name == "app"
+
+
+def test_a_file_with_hashes_in_every_line_lacks_none(index, tmp_path):
+    app, lib = (
+        hashlib.sha256(index.pages[f"/files/{one}-py3-none-any.whl"]).hexdigest() for one in ("app-1.0", "lib-1.0")
+    )
+    file = tmp_path / "requirements.txt"
+    file.write_text(f"cog\napp==1.0 --hash=sha256:{app}\n")
+
+    with pytest.raises(CogError, match=r"^requirements\.txt has hashes in every line, and no hash for lib$"):
+        resolve(file, TARGET, NOW, name="requirements.txt")
+    file.write_text(f"cog\napp==1.0 --hash=sha256:{app}\nlib==1.0 --hash=sha256:{lib}\n")
+    assert [wheel.version for wheel in resolve(file, TARGET, NOW, name="requirements.txt")] == ["1.0", "1.0"]
+    file.write_text(f"app==1.0 --hash=sha256:{app}\nlib\n")
+    assert len(resolve(file, TARGET, NOW, name="requirements.txt")) == 2
 
 
 def test_the_hash_of_a_line_for_another_python_does_not_count(index, tmp_path):
