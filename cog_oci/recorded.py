@@ -59,6 +59,9 @@ class Records:
         if (as_it_is := kept(layer)) is not None:
             return as_it_is
         record = self._by_recipe.get(layer.recipe)
+        if record is not None and compression == "none":  # the blob is the tar itself, whether it was ever one or not
+            descriptor = Descriptor(MEDIA_TYPES["none"], Digest(record.diff_id), record.size)
+            return LayerBlob(layer.name, DiffID(record.diff_id), descriptor, record.size)
         rendering = record.blobs.get(compression) if record else None
         if record is None or rendering is None or rendering.made_by != made_by(compression):
             return None

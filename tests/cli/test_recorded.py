@@ -83,6 +83,16 @@ def test_the_digest_is_known_from_lock_and_code_without_any_artifact(built, tmp_
     assert command("image", "--digest", cwd=folder, COG_CACHE_DIR=str(empty)).stdout.strip() != digest
 
 
+def test_the_digest_without_compression_follows_from_any_record(built, tmp_path):
+    folder, _ = built
+
+    done = command(
+        *("image", "--digest", "--compression", "none"), cwd=folder, COG_CACHE_DIR=str(tmp_path / "another cache")
+    )
+
+    assert done.stdout == command("image", "--compression", "none", "-o", "../image.tar", cwd=folder).stdout
+
+
 def test_a_digest_that_nothing_says_is_an_error_that_says_what_to_do(built, tmp_path):
     folder, _ = built
 
