@@ -53,7 +53,7 @@ class Link(asyncio.Protocol):
     """Our ends of the socket pairs. `lost` is done when the other end has gone.
 
     While a worker that answers at once has one prediction, the loop does not sleep: it goes round, and does what else
-    there is to do.
+    there is to do. To one that has something to do, what the loop finds in one round is sent together.
     """
 
     def __init__(self, handle: Callable[[Message], None]) -> None:
@@ -64,6 +64,7 @@ class Link(asyncio.Protocol):
         self._lookout = Lookout(_QUICK)
         self._look_until = 0.0
         self._looking = False
+        self._held: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self.orders = _Orders()
         self.lost: asyncio.Future[None] = self._loop.create_future()
@@ -95,9 +96,14 @@ class Link(asyncio.Protocol):
         if type(message) in _ORDERS:
             self.orders.write(start)
             return
-        if len(body) < _LARGE:
+        if len(body) < _LARGE and self._unanswered:
+            if not self._held:
+                self._loop.call_soon(self._send_held)
+            self._held += (start, body)
+        elif len(body) < _LARGE:
             self._transport.write(start + body)
         else:
+            self._send_held()
             self._transport.write(start)
             self._transport.write(body)
         if type(message) is Predict:
@@ -107,6 +113,11 @@ class Link(asyncio.Protocol):
                 if not self._looking:  # for the answer before, until just now
                     self._looking = True
                     self._loop.call_soon(self._look)
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, []
+        if held and self._transport is not None and not self.lost.done():
+            self._transport.write(b"".join(held))
 
     def _look(self) -> None:
         """Keep the loop awake until there is an answer, or has been none for too long."""

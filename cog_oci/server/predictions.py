@@ -22,8 +22,8 @@ __all__ = ["AtCapacityError", "DuplicateError", "Predictions", "UnavailableError
 _random = Random()  # noqa: S311 - unlike every other, not unlike any guess: ids are no secrets
 _GRACE = 0.1
 """Seconds in which a slot that is about to be free counts as free. A model that is really busy stays busy longer."""
-_AHEAD = 8
-"""How many predictions may wait at a worker."""
+_AHEAD = 32
+"""How many predictions may wait at a worker: as many as make the time to wake it, and us, not count."""
 _GRACES = 20
 """How many times that long one waits at most while slots become free all the time, and go to others before it."""
 

@@ -9,11 +9,12 @@ import socket
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cog_oci.sdk.cog import _lookout
-from cog_oci.sdk.cog._wire import Done, Predict, encode
+from cog_oci.sdk.cog._wire import Decoder, Done, Predict, encode
 from cog_oci.server.link import Link
 from tests.server.census import family
 from tests.server.live import live_server
@@ -110,6 +111,36 @@ async def test_with_another_one_in_flight_nothing_is_looked_for():
         assert until
         link.send(Predict(10, "p", {}, b"{}"))
         assert link._look_until == until
+
+
+async def test_what_is_sent_to_one_that_has_something_to_do_leaves_together_and_in_its_order():
+    async with _link() as (link, theirs, _, _):
+        theirs.setblocking(False)
+        written = []
+        transport = link._transport
+        link._transport = SimpleNamespace(
+            write=lambda data: (written.append(len(data)), transport.write(data)), close=transport.close
+        )
+        sent = [Predict(number, f"p{number}", {}, b"{}" if number != 5 else b"x" * 100_000) for number in range(1, 8)]
+        for message in sent:
+            link.send(message)
+        await asyncio.sleep(0)
+
+        assert len(written) == 5, "the first at once, three together, a large one in two, two together"
+        received = b""
+        while len(received) < sum(written):
+            received += await asyncio.get_running_loop().sock_recv(theirs, 1 << 20)
+        assert Decoder().feed(received) == sent
+
+
+async def test_what_was_to_be_sent_to_a_worker_that_has_gone_is_no_fault():
+    async with _link() as (link, theirs, _, _):
+        link.send(Predict(1, "p", {}, b"{}"))
+        link.send(Predict(2, "p", {}, b"{}"))
+        link.connection_lost(None)
+        theirs.close()
+        await asyncio.sleep(0)
+        assert not link._held
 
 
 async def test_where_each_answer_brings_the_next_request_the_loop_still_looks_once_a_round():

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cog_oci.sdk.cog._wire import Cancel, Done, Kept, Log, Metric, Output, Predict, Withdraw
+from cog_oci.server import predictions as predictions_module
 from cog_oci.server.prediction import Prediction, Refused, Request, Started
 from cog_oci.server.predictions import DuplicateError, Predictions, UnavailableError
 
@@ -51,6 +52,17 @@ def test_a_prediction_reaches_one_terminal_state_and_stays_there(sequence):
         assert heard[-1] is ends[0]
 
 
+_AHEAD = 8
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_ahead():
+    """Fewer than a law has steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictions_module, "_AHEAD", _AHEAD)
+        yield
+
+
 class Workers:
     """What workers do: run what they are sent in its order, `slots` at a time, and obey."""
 
@@ -72,7 +84,7 @@ class Workers:
         match message:
             case Predict():
                 queue.append(message.number)
-                assert len([each for each in queue if each not in self.canceled]) <= self.slots + 8 * self.ahead
+                assert len([each for each in queue if each not in self.canceled]) <= self.slots + _AHEAD * self.ahead
             case Cancel() if message.number in queue and message.number not in begun:
                 self.canceled.add(message.number)
             case Withdraw() if message.number in queue and message.number not in begun:
