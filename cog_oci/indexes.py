@@ -94,6 +94,15 @@ class Indexes:
         undated = (word for name in _OF_PYTORCH for word in ("--exclude-newer-package", f"{name}=false"))
         return [*places, "--index-strategy", "unsafe-best-match", *undated]
 
+    def searched(self) -> list[str]:
+        """The names of those that any package may come from, in order, but for the default one.
+
+        An explicit one of a pyproject.toml has only what that says of it.
+        """
+        options = ("index-url-", "extra-index-url")
+        written = (one for one in self.written if one.startswith(options) or one in self.unread)
+        return [*self.configured, *written]
+
     def logins(self) -> dict[str, str]:
         """Variables by which uv knows the logins that stand in the addresses of what is `unread`."""
         found: dict[str, str] = {}

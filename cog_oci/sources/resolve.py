@@ -168,7 +168,7 @@ class Resolver:
 
     def _files(self, name: str) -> list[IndexedFile]:
         """What the first index that has the package lists of it."""
-        for index in (*self.indexes.configured, *(one for one in self.indexes.written if one != "index-url"), DEFAULT):
+        for index in (*self.indexes.searched(), DEFAULT):
             place = "index-url" if index == DEFAULT and "index-url" in self.indexes.written else index
             try:
                 listed = self.origins.listed(name, place)

@@ -21,7 +21,7 @@ from tests.cli.in_process import command
 from tests.cli.test_commands import cache, lock_by_hand, project  # noqa: F401 - fixtures
 from tests.conftest import make_wheel
 from tests.resolver.test_python import NOW, index  # noqa: F401 - a fixture
-from tests.sources.stand_in import KIND, Bench, Heard, resolver, source_archive
+from tests.sources.stand_in import KIND, Bench, Heard, publish, resolver, source_archive
 from tests.sources.test_git import git
 
 TARGET = Target((3, 13), "amd64", (2, 41))
@@ -181,6 +181,19 @@ def test_wherever_it_is_run_uv_is_told_the_indexes_of_a_pyproject_and_their_logi
 
     assert [(one.name, one.index) for one in found.wheels] == [("lib", "our-own")]
     assert seen[-1] is not None
+
+
+def test_nothing_else_is_looked_for_on_an_index_that_is_explicit(adopting, index):  # noqa: F811 - a fixture
+    publish(index, "only", {"only-1.0.tar.gz": source_archive("only", "1.0")})
+    index.pages["/mine/only/"] = b'{"files": []}'
+
+    found = adopting(
+        f'dependencies = ["only"]\n[[tool.uv.index]]\nname = "mine"\nurl = "{index.url}/mine"\nexplicit = true\n'
+    )
+
+    (only,) = found.wheels
+    assert only.source.index == "default"
+    assert "/mine/only/" not in index.asked
 
 
 def test_a_pyproject_says_where_else_its_dependencies_are(adopting, tmp_path):
