@@ -118,7 +118,7 @@ def platforms(text: str) -> list[Platform]:
     """`linux/amd64,linux/arm64` as values, each once, in the order given."""
     from cog_oci.oci import Platform
 
-    return [Platform.parse(part.strip()) for part in dict.fromkeys(text.split(","))]
+    return list(dict.fromkeys(Platform.parse(part.strip()) for part in text.split(",")))
 
 
 def weights_option(command: Decorated) -> Decorated:

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from cog_oci.build import build
+from cog_oci.cli._options import platforms
 from cog_oci.cli._target import push_target
 from cog_oci.config import Project
 from cog_oci.errors import CogError
@@ -123,6 +124,10 @@ def test_several_platforms_are_one_tag_and_each_has_its_lock(locked, registry):
         (lock,) = (one for one in listed if one["artifactType"] == MediaType.LOCK)
         (blob,) = json.loads(repo.manifests[lock["digest"]][1])["layers"]
         assert json.loads(repo.blobs[blob["digest"]])["platforms"]
+
+
+def test_a_platform_that_is_named_twice_is_one():
+    assert [str(one) for one in platforms("linux/arm64, linux/amd64,linux/amd64 ")] == ["linux/arm64", "linux/amd64"]
 
 
 def test_what_was_pushed_is_verified_where_it_is(locked, registry):
