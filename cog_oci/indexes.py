@@ -103,6 +103,12 @@ class Indexes:
         written = (one for one in self.written if one.startswith(options) or one in self.unread)
         return [*self.configured, *written]
 
+    def is_pytorch(self, name: str) -> bool:
+        """Whether it is one of PyTorch's own, which answer 403 where they have no such page; uv knows that, too."""
+        from cog_oci.cuda_index import cuda_index  # noqa: PLC0415 - asked where a page has been refused
+
+        return bool(_pytorch(name)) or self.address(name).startswith(f"{cuda_index().pytorch}/")
+
     def logins(self) -> dict[str, str]:
         """Variables by which uv knows the logins that stand in the addresses of what is `unread`."""
         found: dict[str, str] = {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from cog_oci.errors import CogError, Problem, SourceError
-from cog_oci.fetch import NotFoundError
+from cog_oci.fetch import FetchError, NotFoundError
 from cog_oci.indexes import DEFAULT, bare, without_logins
 from cog_oci.lock import Source, Wheel
 from cog_oci.oci import Digest
@@ -174,6 +174,10 @@ class Resolver:
                 listed = self.origins.listed(name, place)
             except NotFoundError:
                 continue
+            except FetchError as error:
+                if error.reason.startswith("HTTP 403") and index != DEFAULT and self.indexes.is_pytorch(index):
+                    continue
+                raise
             return [IndexedFile(place, one.file, one.address, one.row) for one in listed]
         return []
 

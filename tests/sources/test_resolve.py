@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -57,6 +58,24 @@ def test_a_package_without_a_wheel_is_built_from_its_source(project):
     assert only.source == Source(index="default", file="only-1.0.tar.gz", sha256=sha(data), size=len(data))
     assert project.bench.built == ["only"]
     assert project.bench.store.has(only.digest, only.size)
+
+
+@pytest.mark.parametrize(("name", "status"), [("pytorch-cpu", 0), ("company", 1)])
+def test_a_page_that_pytorchs_index_refuses_is_not_there(project, store, monkeypatch, name, status):
+    publish(project.site, "only", {"only-1.0.tar.gz": source_archive("only", "1.0")})
+
+    def refuse(handler) -> None:  # uv knows PyTorch's by its host, which this is not
+        handler.answer(404 if handler.headers["User-Agent"].startswith("uv/") else 403, b"")
+
+    project.site.pages["/whl/cpu/only/"] = refuse
+    monkeypatch.setenv("COG_INDEX_PYTORCH_CPU", f"{project.site.url}/whl/cpu")
+    indexes = Indexes({name: f"{project.site.url}/whl/cpu"})
+    (project.folder / "requirements.txt").write_text("only\n")
+    asked = resolver(project.folder, store, project.bench, indexes)
+
+    with pytest.raises(CogError, match="no usable wheels") if status else nullcontext():
+        (only,) = asked.resolve(project.folder / "requirements.txt", Keep(), "requirements.txt").wheels
+        assert (only.built, only.source.index) == (True, "default")
 
 
 def test_what_others_need_is_built_too_and_old_metadata_is_not_believed(project):
