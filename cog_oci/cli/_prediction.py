@@ -121,7 +121,7 @@ def _refuse_taken(how: Serving) -> None:
     except OSError as error:
         number = error.errno or 0
         # What create_server adds to the words is in ours; numbers below zero are of getaddrinfo.
-        words = os.strerror(number) if number > 0 else error.strerror
+        words = os.strerror(number) if number > 0 else str(error.strerror).partition(" (while")[0]
         ports = number in {errno.EADDRINUSE, errno.EACCES}
         raise CogError(
             f"cannot listen on {how.host} port {how.port}: {words}",

@@ -129,8 +129,9 @@ class Docker:
                 status, body = asked.short_answer()
             except OSError as error:
                 raise self._lost(error) from None
-        # Whoever does not answer this is sent more than need be.
-        return [str(one["Id"]) for one in json.loads(body)][:_MOST] if status == _OK else []
+        with suppress(ValueError, TypeError, KeyError):
+            return [str(one["Id"]) for one in json.loads(body)][:_MOST] if status == _OK else []
+        return []  # whoever does not answer this is sent more than need be
 
     def _load(self, request: Request, whole: Archive, store: Store, progress: Progress) -> int:
         with request:

@@ -130,7 +130,7 @@ def test_a_port_that_is_taken_is_said():
 def test_an_address_that_is_none_is_said_in_words():
     from cog_oci.cli._prediction import Serving, _refuse_taken
 
-    with pytest.raises(CogError, match=r"cannot listen on no\.host\.invalid port 1: (?!Unknown error)\w"):
+    with pytest.raises(CogError, match=r"cannot listen on no\.host\.invalid port 1: (?!Unknown error)[\w ]+$"):
         _refuse_taken(Serving(port=1, host="no.host.invalid"))
     with pytest.raises(CogError, match=r"port 1: Cannot assign requested address$") as error:
         _refuse_taken(Serving(port=1, host="192.0.2.1"))

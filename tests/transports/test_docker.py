@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import random
 import socket
 import threading
 import time
 
 import pytest
 
+from cog_oci.layers import render
 from cog_oci.oci import Image, ImageConfig, Platform, Reference
 from cog_oci.transports.archive import Archive
 from cog_oci.transports.docker import Docker, DockerError
@@ -74,6 +77,17 @@ def test_an_error_in_the_middle_of_a_good_answer_is_an_error(daemon, store):
 
     with pytest.raises(DockerError, match="no such layer"):
         asked.load(EMPTY, store)
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"{}", b'[{"Names": []}]'])
+def test_a_daemon_that_does_not_say_what_images_it_has_is_sent_everything(daemon, heard, store, body):
+    blob = render("x", io.BytesIO(random.Random(1).randbytes(2 << 20)), store, compression="none")
+    large = Archive([Image(Platform("linux", "amd64"), ImageConfig(), (blob,)).stored()], Reference.parse("x"))
+
+    sent = daemon(answer("404 Not Found", b"{}"), answer("200 OK", body), answer("200 OK", b"{}")).load(large, store)
+
+    assert heard[1].startswith(b"GET /images/json?filters=%7B%22label%22%3A%5B%22run.cog.config%22%5D%7D ")
+    assert sent == blob.descriptor.size
 
 
 def test_what_is_no_http_is_an_error(daemon, store):
