@@ -124,7 +124,7 @@ def test_without_fix_nothing_is_written(old):
 
 
 def test_json_has_everything(old):
-    (old / "cog.yaml").write_text("predict: predict.py:Predictor\nconcurrency: {max: 2}\n")
+    (old / "cog.yaml").write_text("predict: predict.py:Predictor\nconcurrency: {max: 1}\n")
 
     before = json.loads(command("doctor", "--json", cwd=old).stdout)
     after = json.loads(command("doctor", "--json", "--fix", cwd=old).stdout)
