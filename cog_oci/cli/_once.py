@@ -103,6 +103,8 @@ class _Seen:
         elif event == "ready":
             self._lines.wait_for_ever()
             self._viewer.ready()
+        elif event == "traceback":
+            click.echo(data["data"], err=True, nl=False)
         elif event == "log":
             self._viewer.log(data["data"])
         elif event == "output":

@@ -2,7 +2,8 @@
 
 The request is a line of JSON as POST /predictions takes it. What happens is told as server-sent events in the API's
 form (events.py): `log`, `output`, `completed`; before them `setup`, with what setup prints, and `ready` or `failed`;
-the last is `ended`, when nothing of the model runs any more.
+where the model is to blame for what is completed, `traceback` before that; the last is `ended`, when nothing of the
+model runs any more.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ def _tell_all(process: WorkerProcess, prediction: Prediction, request: Predict) 
             prediction.apply(message)  # type: ignore[arg-type]  # what is no event of it changes nothing
             _tell_of(message)
         if isinstance(message, Done):
+            if message.traceback:
+                _tell("traceback", {"data": message.traceback})
             _tell_line("completed", prediction.to_bytes())
             _stop(process)
             return

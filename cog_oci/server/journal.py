@@ -43,4 +43,6 @@ class Journal:
         fields: tuple[tuple[str, str], ...] = (("prediction_id", prediction.id),)
         if prediction.request.trace and (trace := trace_id(prediction.request.trace.get("traceparent"))) is not None:
             fields = (*fields, ("trace_id", trace))
+        if kind is Done and event.traceback:  # type: ignore[union-attr]  # see above
+            fields = (*fields, ("traceback", event.traceback.rstrip("\n")))  # type: ignore[union-attr]
         self._write("INFO", _TARGET, text, time.time(), fields)

@@ -78,7 +78,7 @@ def _json_line(stamp: str, level: str, target: str, message: str, fields: tuple[
 
 
 def _console_line(stamp: str, level: str, target: str, message: str, fields: tuple[tuple[str, str], ...]) -> str:
-    more = "".join([f" {name}={value}" for name, value in fields])
+    more = "".join([f"\n{value}" if name == "traceback" else f" {name}={value}" for name, value in fields])
     return f"{stamp} {level} {target}: {message}{more}\n"
 
 

@@ -108,6 +108,14 @@ def test_what_setup_prints_is_shown_and_a_failure_said(capsys):
     assert image.ended
 
 
+def test_how_the_models_code_came_to_an_error_is_shown(capsys):
+    answer = {"status": "failed", "error": "KeyError: 'x'"}
+    image = Image(("ready", {}), ("traceback", {"data": "Traceback…\n"}), ("completed", answer))
+
+    assert ask(image).said == ["ready", answer]
+    assert capsys.readouterr().err == "Traceback…\n"
+
+
 def test_a_container_that_ends_before_it_has_answered_is_said_with_its_status():
     with pytest.raises(CogError, match="there is no answer: the container ended with status 137"):
         ask(Image(("ready", {}), status=137))

@@ -132,6 +132,20 @@ def test_what_others_log_has_the_same_form(written):
     assert said["fields"]["traceback"].endswith("invalid literal for int() with base 10: 'seven'")
 
 
+@pytest.mark.parametrize("console", [False, True])
+def test_how_the_models_code_came_to_an_error_is_in_the_log_and_in_no_answer(written, console):
+    descriptor, lines = written
+    prediction = Prediction("one", Request(), listeners=(Journal(Sink(console=console, descriptor=descriptor)),))
+    prediction.apply(Done(0, "failed", 1.0, error="why", traceback="Traceback\n  here\nwhy\n"))
+    found = lines()
+    if console:
+        assert found[0].endswith("Prediction failed: why prediction_id=one")
+        assert found[1:] == ["Traceback", "  here", "why"]
+    else:
+        assert json.loads(found[0])["fields"]["traceback"] == "Traceback\n  here\nwhy"
+    assert b"Traceback" not in prediction.to_bytes()
+
+
 @pytest.mark.parametrize(
     ("trace", "found"),
     [({}, None), ({"traceparent": PARENT}, TRACE), ({"traceparent": "junk"}, None), ({"tracestate": "a=b"}, None)],

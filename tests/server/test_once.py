@@ -63,6 +63,20 @@ def test_a_setup_that_fails_is_told_with_its_reason():
     assert "Traceback" in data["traceback"]
 
 
+def test_where_the_model_is_to_blame_its_traceback_is_told_without_frames_of_ours():
+    events = told("plain", op="fail", text="why")
+
+    (trace,) = (data["data"] for name, data in events if name == "traceback")
+    assert events[-1][1]["status"] == "failed"
+    assert trace.startswith("Traceback")
+    assert trace.count("  File ") == trace.count("/plain/run.py")
+    assert trace.endswith("ValueError: why\n")
+
+
+def test_what_the_client_has_done_wrong_has_no_traceback():
+    assert not [name for name, _ in told("reader", file="no URL") if name == "traceback"]
+
+
 def test_a_worker_that_dies_in_setup_is_told_with_its_last_words():
     name, data = told("setup_dies")[-1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from ._scope import Scope, enter_scope
 from ._wire import Done, Metric, Predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from ._capture import Capture, Sink
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _QUICK = 0.001
 _WHITESPACE = " \t\n\r"
+_SDK = os.path.dirname(__file__)  # noqa: PTH120 - a prefix of names
+_ASYNCIO = os.sep + "asyncio" + os.sep
 _READ = json.JSONDecoder().raw_decode
 
 __all__ = ["Desk", "Task", "describe", "explain"]
@@ -126,9 +128,9 @@ class Task:
 
             shutil.rmtree(self._desk.folder(self.number), ignore_errors=True)
         field = error.field if isinstance(error, InvalidInputError) else None
-        text = None if error is None else describe(error)
+        text, trace = (None, None) if error is None else (describe(error), _trace(error))
         tell = self._desk.channel.post if more and predict_time < _QUICK else self._desk.channel.send
-        tell(Done(self.number, status, predict_time, output, self._streamed, text, field))
+        tell(Done(self.number, status, predict_time, output, self._streamed, text, field, trace))
 
 
 def _uploader(request: Predict) -> Uploader | None:
@@ -153,11 +155,24 @@ def describe(error: BaseException) -> str:
         return f"{type(error).__name__}: (it cannot be printed)"
 
 
-def explain(error: BaseException, *, skip: Callable[[str], bool]) -> str:
-    """The traceback, without the frames at its top whose file `skip` names; none at all if they are all of them."""
+def _trace(error: BaseException) -> str | None:
+    """How the model's code came to it; None for an error that did not come from there."""
+    if isinstance(error, (DownloadError, InvalidInputError)):
+        return None
+    text = explain(error)
+    return text if text.startswith("Traceback") else None
+
+
+def explain(error: BaseException) -> str:
+    """The traceback, without our frames at its top; none at all if they are all of them."""
     import traceback  # noqa: PLC0415 - takes long to import: only where something went wrong
 
     trace = error.__traceback__
-    while trace is not None and skip(trace.tb_frame.f_code.co_filename):
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a frame of this file says nothing to the author of the model."""
+    return file.startswith((_SDK, "<")) or _ASYNCIO in file

@@ -167,7 +167,7 @@ class Done(NamedTuple):
 
     `predict_time` is in seconds. `output` is a line of JSON; `streamed` says that the output is the list of the
     `Output` messages before instead. `field` names the input that could not be used, where the client and not the model
-    is at fault.
+    is at fault; where the model is, `traceback` says how.
     """
 
     number: int
@@ -177,6 +177,7 @@ class Done(NamedTuple):
     streamed: bool = False
     error: str | None = None
     field: str | None = None
+    traceback: str | None = None
 
 
 class Kept(NamedTuple):

@@ -28,9 +28,6 @@ from ._wire import Cancel, CheckHealth, Done, Health, Hello, Kept, Ready, SetupF
 
 __all__ = ["main"]
 
-_SDK = str(Path(__file__).parent)
-_ASYNCIO = os.sep + "asyncio" + os.sep
-
 
 class Predictions(Protocol):
     """What the worker asks of either kind of model."""
@@ -70,7 +67,7 @@ def main(reference: str, mode: str, work: int, orders: int, stdout: int, stderr:
         predictions.set_up()
     except BaseException as error:  # noqa: BLE001 - SystemExit too means that setup has failed
         capture.flush()
-        channel.send(SetupFailed(describe(error), explain(error, skip=_is_ours)))
+        channel.send(SetupFailed(describe(error), explain(error)))
         return
     capture.flush()
     switchboard.connect(predictions)
@@ -103,11 +100,6 @@ def _predictions(model: Model, slots: int, interrupts: Interrupts) -> Prediction
     from ._async import AsyncPredictions  # noqa: PLC0415 - asyncio takes 30 ms to import: only for who uses it
 
     return AsyncPredictions(model, slots=slots)
-
-
-def _is_ours(file: str) -> bool:
-    """Whether a frame of this file says nothing to the author of the model."""
-    return file.startswith((_SDK, "<")) or _ASYNCIO in file
 
 
 class _Switchboard:
