@@ -22,7 +22,7 @@ DATA = bytes(range(256)) * 4096
 
 @pytest.fixture
 def fetcher(store, monkeypatch):
-    monkeypatch.setattr("cog_oci.fetch._ATTEMPTS", 3)
+    monkeypatch.setattr("cog_oci.fetch._fetcher._ATTEMPTS", 3)
     found = Fetcher(store)
     monkeypatch.setattr(found._cancelled, "wait", lambda _seconds: False)
     return found

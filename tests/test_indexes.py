@@ -187,7 +187,7 @@ def test_of_a_user_without_a_password_the_keyring_is_asked(tmp_path, monkeypatch
     ],
 )
 def test_no_password_is_in_a_lock_or_a_message_whatever_goes_wrong(project, cache, index, monkeypatch, line):  # noqa: F811 - fixtures
-    monkeypatch.setattr("cog_oci.fetch._ATTEMPTS", 1)
+    monkeypatch.setattr("cog_oci.fetch._fetcher._ATTEMPTS", 1)
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     lock_by_hand(project)
     (project / "requirements.txt").write_text(f"{line}\n")

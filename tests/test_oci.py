@@ -15,12 +15,12 @@ from cog_oci.oci import (
     LayerBlob,
     MediaType,
     Platform,
-    Reference,
     StoredImage,
     canonical_json,
     parse_digest,
     sha256,
 )
+from cog_oci.reference import Reference
 
 
 def image(name: str = "a", media_type: str = "gzip") -> Image:

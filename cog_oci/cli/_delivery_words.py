@@ -9,7 +9,8 @@ from cog_oci.cli._words import human, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cog_oci.oci import Descriptor, Reference
+    from cog_oci.oci import Descriptor
+    from cog_oci.reference import Reference
     from cog_oci.transports.registry import Delivery
 
 __all__ = ["delivered", "delivery_document"]

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from cog_oci.config import Project
     from cog_oci.engines import Engine, Runnable
     from cog_oci.lock import Lock
-    from cog_oci.oci import Image, Platform, Reference
+    from cog_oci.oci import Image, Platform
     from cog_oci.options import Options
+    from cog_oci.reference import Reference
     from cog_oci.schema import Schema
     from cog_oci.workshop import Workshop
 
@@ -53,7 +54,7 @@ def ready(
 
     `serves` is the interface that its HTTP server is to know, if that is started; `how` is as for build_locked.
     """
-    from cog_oci.oci import Reference
+    from cog_oci.reference import Reference
 
     platform = _on_host(where, engine)
     reference = Reference.parse(found.image_name)
@@ -78,7 +79,8 @@ def at_hand(found: Project, where: Where, shop: Workshop) -> tuple[Engine, Ready
     Nothing is built, and what is wrong is not said: `choose` and `ready` find it again.
     """
     from cog_oci.engines import ENGINES, choose, host_architecture
-    from cog_oci.oci import Platform, Reference
+    from cog_oci.oci import Platform
+    from cog_oci.reference import Reference
 
     own = f"linux/{host_architecture()}"
     if not where.mount or where.platform not in {None, own}:

@@ -67,7 +67,8 @@ def build(  # noqa: PLR0913 - one argument an option
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci.cli._ready import build_locked, without_code
     from cog_oci.engines import Offer, host_architecture
-    from cog_oci.oci import Platform, Reference
+    from cog_oci.oci import Platform
+    from cog_oci.reference import Reference
 
     found = project(file)
     reference = Reference.parse(tag or found.image_name)

@@ -70,7 +70,7 @@ def _wanted(source: Source, platform: str | None) -> list[StoredImage]:
 def _to_disk(source: Source, images: list[StoredImage], target: str, tag: str | None, shop: Workshop) -> str:
     from cog_oci.errors import CogError
     from cog_oci.image_config import LOCK_LABEL
-    from cog_oci.oci import Reference
+    from cog_oci.reference import Reference
     from cog_oci.transports import archive, layout
     from cog_oci.transports.carrying import attachments, bring
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from cog_oci.cli._steps import StepOptions
     from cog_oci.layers import Compression
-    from cog_oci.oci import Image, Reference, StoredLayer
+    from cog_oci.oci import Image, StoredLayer
+    from cog_oci.reference import Reference
     from cog_oci.transports.archive import Archive
     from cog_oci.transports.docker import Docker
     from cog_oci.workshop import Workshop
@@ -105,7 +106,7 @@ def image(  # noqa: PLR0913 - one argument an option
     The same lock and code give the same digest on any machine; what is built already is not built again. What each
     layer turned out to be is recorded in cog.lock: a later build that makes anything else fails.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from cog_oci.oci import Reference
+    from cog_oci.reference import Reference
 
     found = project(file)
     reference = Reference.parse(tag or found.image_name)

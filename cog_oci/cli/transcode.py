@@ -41,7 +41,7 @@ def transcode(image: str, output: str, compression: Compression, tag: str | None
     Prints the new digest, and nothing else, on standard output.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from cog_oci.errors import CogError
-    from cog_oci.oci import Reference
+    from cog_oci.reference import Reference
     from cog_oci.transcode import transcode as transcoded
     from cog_oci.transports.archive import Archive
     from cog_oci.transports.sources import open_source

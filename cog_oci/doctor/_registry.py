@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cog_oci.doctor._finding import Finding
 from cog_oci.errors import CogError, SourceError
-from cog_oci.oci import Reference
+from cog_oci.reference import Reference
 from cog_oci.transports._credentials import credentials
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from cog_oci.oci import Image, Reference
+    from cog_oci.oci import Image
     from cog_oci.progress import Progress
+    from cog_oci.reference import Reference
     from cog_oci.store import Store
 
 __all__ = ["Container", "Engine", "EngineError", "Launch", "Offer", "Port", "Runnable", "host_architecture"]

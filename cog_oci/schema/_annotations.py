@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Literal as OneOf
 
 from cog_oci.schema import _records
+from cog_oci.schema._known_types import DICTS, INSTEAD, LISTS, NATIVE, SCALARS, STREAMS, WRAPPERS
 from cog_oci.schema._names import Class, Expression, Function, Names, Symbol, Target
 from cog_oci.schema._source import Unreadable
 from cog_oci.schema._types import Kind, ListOf, Literal, MapOf, Nullable, Record, Scalar, Stream, Type, UnionOf
@@ -27,55 +28,6 @@ MAX_DEPTH = 32
 MAX_PARTS = 10_000
 """Types in the types of one signature: classes that hold others twice, and these others, double with every level."""
 NESTED_STREAM = "an iterator can't be inside of another type; use list"
-
-SCALARS = {
-    "builtins.bool": Kind.BOOLEAN,
-    "builtins.int": Kind.INTEGER,
-    "builtins.float": Kind.NUMBER,
-    "builtins.str": Kind.STRING,
-    "builtins.dict": Kind.OBJECT,
-    "cog.File": Kind.URI,
-    "cog.Path": Kind.URI,
-    "cog.Secret": Kind.SECRET,
-    "cog.URLFile": Kind.URI,
-    "cog.URLPath": Kind.URI,
-    "pathlib.Path": Kind.URI,
-    "pathlib.PosixPath": Kind.URI,
-    "typing.Any": Kind.ANY,
-    "typing.Dict": Kind.OBJECT,
-}
-STREAMS = {
-    "cog.AsyncConcatenateIterator": True,
-    "cog.ConcatenateIterator": True,
-    "typing.AsyncGenerator": False,
-    "typing.AsyncIterator": False,
-    "typing.Generator": False,
-    "typing.Iterator": False,
-}
-LISTS = {"builtins.list", "typing.List"}
-DICTS = {"builtins.dict", "typing.Dict"}
-WRAPPERS = {"typing.Final", "typing.NotRequired", "typing.ReadOnly", "typing.Required"}
-NATIVE = {Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER, Kind.STRING, Kind.OBJECT, Kind.ANY}
-
-INSTEAD = {
-    "builtins.bytes": "use cog.Path, or a str in base64",
-    "builtins.complex": "use two floats",
-    "builtins.frozenset": "use list",
-    "builtins.object": "use typing.Any",
-    "builtins.set": "use list",
-    "builtins.tuple": "use list",
-    "datetime.date": "use str in ISO 8601",
-    "datetime.datetime": "use str in ISO 8601",
-    "enum.Enum": "use str with Input(choices=[...])",
-    "io.BytesIO": "use cog.Path",
-    "io.StringIO": "use str or cog.Path",
-    "typing.FrozenSet": "use list",
-    "typing.Iterable": "use list, or Iterator for an output",
-    "typing.Mapping": "use dict",
-    "typing.Sequence": "use list",
-    "typing.Set": "use list",
-    "typing.Tuple": "use list",
-}
 
 
 class Annotations:

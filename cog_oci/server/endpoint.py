@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from cog_oci.sdk.cog._wire import Done, to_line
 from cog_oci.server.events import EventLog, EventStream
 from cog_oci.server.prediction import Event, Listener, Prediction, Refused, Request
-from cog_oci.server.predictions import AtCapacityError, DuplicateError, UnavailableError
 from cog_oci.server.prefer import NO_PREFERENCE, Preference, parse_prefer
+from cog_oci.server.refusals import AtCapacityError, DuplicateError, UnavailableError
 from cog_oci.server.validation import InputSchema, Problem
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from cog_oci.server.lane import Lane
 from cog_oci.server.newer_asyncio import timeout
 from cog_oci.server.prediction import Listener, Prediction, Refused, Request
 from cog_oci.server.recent import Recent
+from cog_oci.server.refusals import DuplicateError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["AtCapacityError", "DuplicateError", "Predictions", "UnavailableError"]
+__all__ = ["Predictions"]
 
 _random = Random()  # noqa: S311 - unlike every other, not unlike any guess: ids are no secrets
 _GRACE = 0.1
@@ -26,30 +27,6 @@ _AHEAD = 32
 """How many predictions may wait at a worker: as many as make the time to wake it, and us, not count."""
 _GRACES = 20
 """How many times that long one waits at most while slots become free all the time, and go to others before it."""
-
-
-class AtCapacityError(Exception):
-    """Every slot is taken, and none became free in the time that it takes to hand one on."""
-
-    def __str__(self) -> str:
-        return "At capacity - all prediction slots busy"
-
-
-class DuplicateError(Exception):
-    """A prediction of this id is in flight."""
-
-    def __init__(self, prediction: Prediction) -> None:
-        super().__init__(prediction.id)
-        self.prediction = prediction
-
-    def __str__(self) -> str:
-        return (
-            f"A prediction with the id {self.prediction.id!r} is running already, with another input or another request"
-        )
-
-
-class UnavailableError(Exception):
-    """No prediction can be started now; the message says why."""
 
 
 class Predictions:
@@ -147,7 +124,7 @@ class Predictions:
     def begin(self, identity: str | None, request: Request, listeners: tuple[Listener, ...] = ()) -> Prediction:
         """A prediction that is on its way, or that waits for a slot; `listeners` hear all of it, Refused included.
 
-        Raises UnavailableError, DuplicateError or AtCapacityError.
+        Raises UnavailableError or DuplicateError.
         """
         if self._unavailable is not None:
             raise UnavailableError(self._unavailable)

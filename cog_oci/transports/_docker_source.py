@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field, RootModel
 from cog_oci.blobs import MAGIC_SIZE, Stream, envelope
 from cog_oci.documents import Config, parse
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, Digest, MediaType, Reference, StoredImage, canonical_json, sha256
+from cog_oci.oci import Descriptor, Digest, MediaType, StoredImage, canonical_json, sha256
+from cog_oci.reference import Reference
 from cog_oci.transports._files import document
 from cog_oci.transports._sizes import CONFIG_LIMIT, MANIFEST_LIMIT
 from cog_oci.transports._verified import AlteredBlobError, verified

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 from pydantic import BaseModel, Field
 
 from cog_oci.documents import Index, parse
-from cog_oci.oci import Descriptor, Digest, Reference, parse_digest
+from cog_oci.oci import Descriptor, Digest, parse_digest
+from cog_oci.reference import Reference
 from cog_oci.transports._artifact import ARTIFACT_LIMIT, SUBJECT, document_about
 from cog_oci.transports._files import document
 from cog_oci.transports._sizes import CONFIG_LIMIT, MANIFEST_LIMIT

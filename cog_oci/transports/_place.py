@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cog_oci.errors import CogError
-from cog_oci.oci import Reference, parse_digest
+from cog_oci.oci import parse_digest
+from cog_oci.reference import Reference
 from cog_oci.transports._distribution import Repository
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import requests
 from cog_oci.blobs import Stream
 from cog_oci.documents import Blob
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, MediaType, Reference, sha256
+from cog_oci.oci import Descriptor, MediaType, sha256
+from cog_oci.reference import Reference
 from cog_oci.transports._artifact import document_about
 from cog_oci.transports._download import Download
 from cog_oci.transports._failures import RegistryError

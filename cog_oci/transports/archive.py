@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cog_oci.oci import DiffID, Reference, StoredImage, StoredLayer
+    from cog_oci.oci import DiffID, StoredImage, StoredLayer
     from cog_oci.progress import Progress
+    from cog_oci.reference import Reference
     from cog_oci.store import Store
 
 __all__ = ["Archive", "begin", "write", "write_file"]

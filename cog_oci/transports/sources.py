@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from cog_oci.oci import Descriptor, Digest, Reference, StoredImage
+    from cog_oci.oci import Descriptor, Digest, StoredImage
+    from cog_oci.reference import Reference
 
 __all__ = ["Source", "open_source"]
 

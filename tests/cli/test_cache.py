@@ -122,7 +122,7 @@ def test_a_cache_without_a_record_in_the_lock_needs_trust_and_then_fills_the_loc
     lock = Lock.read(folder / "cog.lock")
     lock.recording({"linux/amd64": ()}).write(folder / "cog.lock")
 
-    monkeypatch.setattr("cog_oci.fetch._ATTEMPTS", 1)
+    monkeypatch.setattr("cog_oci.fetch._fetcher._ATTEMPTS", 1)
     refused = command("image", cwd=folder, check=False)
     monkeypatch.setenv("COG_CACHE_TRUST", "1")
     command("image", cwd=folder)

@@ -15,8 +15,9 @@ import pytest
 from cog_oci.engines import EngineError, Launch, Offer
 from cog_oci.engines._streams import Streams
 from cog_oci.engines.docker import DockerEngine
-from cog_oci.oci import Image, ImageConfig, Platform, Reference
+from cog_oci.oci import Image, ImageConfig, Platform
 from cog_oci.progress import SILENT
+from cog_oci.reference import Reference
 from cog_oci.transports._daemon import Daemon as Connection
 
 NAME = Reference.parse("a/b:c")

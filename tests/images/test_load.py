@@ -13,7 +13,8 @@ import pytest
 
 from cog_oci.layers import realise
 from cog_oci.layers._tar import Entry
-from cog_oci.oci import Image, ImageConfig, Platform, Reference
+from cog_oci.oci import Image, ImageConfig, Platform
+from cog_oci.reference import Reference
 from cog_oci.transports.archive import Archive
 from cog_oci.transports.docker import Docker
 from tests.images.conftest import cog_oci

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from cog_oci.oci import Reference
+from cog_oci.reference import Reference
 from cog_oci.store import Store
 from cog_oci.transcode import transcode
 from cog_oci.transports import archive

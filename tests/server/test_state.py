@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cog_oci.sdk.cog._wire import Cancel, Done, Kept, Log, Metric, Output, Predict, Withdraw
 from cog_oci.server import predictions as predictions_module
 from cog_oci.server.prediction import Prediction, Refused, Request, Started
-from cog_oci.server.predictions import DuplicateError, Predictions, UnavailableError
+from cog_oci.server.predictions import Predictions
+from cog_oci.server.refusals import DuplicateError, UnavailableError
 
 events = st.one_of(
     st.just(Started()),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import zstandard
 
-from cog_oci.oci import Descriptor, DiffID, Image, ImageConfig, LayerBlob, MediaType, Platform, Reference, sha256
+from cog_oci.oci import Descriptor, DiffID, Image, ImageConfig, LayerBlob, MediaType, Platform, sha256
+from cog_oci.reference import Reference
 from cog_oci.store import Store
 
 NAME = Reference.parse("me/model:v1")

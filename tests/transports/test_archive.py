@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cog_oci.errors import CogError
-from cog_oci.oci import Descriptor, DiffID, Image, ImageConfig, LayerBlob, MediaType, Platform, Reference, sha256
+from cog_oci.oci import Descriptor, DiffID, Image, ImageConfig, LayerBlob, MediaType, Platform, sha256
+from cog_oci.reference import Reference
 from cog_oci.transports import archive
 from tests.conftest import need
 

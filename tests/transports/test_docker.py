@@ -12,7 +12,8 @@ import time
 import pytest
 
 from cog_oci.layers import render
-from cog_oci.oci import Image, ImageConfig, Platform, Reference
+from cog_oci.oci import Image, ImageConfig, Platform
+from cog_oci.reference import Reference
 from cog_oci.transports.archive import Archive
 from cog_oci.transports.docker import Docker, DockerError
 

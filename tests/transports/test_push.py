@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cog_oci.errors import CogError
-from cog_oci.oci import Attachment, Image, ImageConfig, MediaType, Platform, Reference, sha256
+from cog_oci.oci import Attachment, Image, ImageConfig, MediaType, Platform, sha256
 from cog_oci.progress import Silent
+from cog_oci.reference import Reference
 from cog_oci.store import DigestMismatchError, Store
 from cog_oci.transports._authorization import LoginError
 from cog_oci.transports._failures import RegistryError

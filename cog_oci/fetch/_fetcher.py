@@ -1,22 +1,20 @@
-"""Every download: limited, verified, resumed, retried, in parallel. The only way bytes from outside get in.
-
-Nothing here knows where things are: a caller gives addresses, several for one artifact where there are mirrors.
-"""
+"""Downloads into a store: each is tried again, and goes on where it broke off."""
 
 from __future__ import annotations
 
 import hashlib
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING
 
 from cog_oci.errors import CogError
+from cog_oci.fetch._failures import FetchError, NotFoundError, OfflineError, redacted
+from cog_oci.fetch._session import new_session
 from cog_oci.oci import Digest
 from cog_oci.progress import SILENT
 from cog_oci.store import DigestMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import requests
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from cog_oci.progress import Progress, Task
     from cog_oci.store import Incoming, Store
 
-__all__ = ["FetchError", "Fetcher", "NotFoundError", "OfflineError", "redacted"]
+__all__ = ["Fetcher"]
 
 _PARALLEL = 8
 _ATTEMPTS = 5
@@ -35,41 +33,6 @@ _LARGEST = 1 << 30  # bytes of a file whose size nobody has said
 _WHOLE = {"Accept-Encoding": "identity"}
 """What it is compressed with on the wire is not ours to undo: a hash is over the file."""
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-def redacted(url: str) -> str:
-    """The address without credentials and without its query, which may be signed: fit for a message or a log."""
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
-    except ValueError:  # it cannot be read, and somebody is about to say so
-        scheme, _, rest = url.partition("?")[0].partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-class FetchError(CogError):
-    """A download that did not succeed: what, from where, and the last reason."""
-
-    def __init__(self, name: str, url: str, reason: str) -> None:
-        self.name, self.url, self.reason = name, redacted(url), reason
-        super().__init__(f"cannot fetch {name} from {self.url}: {reason}", hint="check the network, then try again")
-
-
-class NotFoundError(FetchError):
-    """The server answered, and does not have it."""
-
-
-class OfflineError(CogError):
-    """Something has to be fetched, and the network must not be used: what it is, by its name."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        shown = ", ".join(self.names[:5]) + (f" and {len(self.names) - 5} more" if len(self.names) > 5 else "")
-        super().__init__(
-            f"not in the store, and offline: {shown}",
-            hint="run `cog-oci fetch` where there is a network, or bring the files with `cog-oci store import`",
-        )
 
 
 class _Cancelled(Exception):  # noqa: N818 - a signal between threads, not an error
@@ -289,37 +252,8 @@ class Fetcher:
     def _session(self) -> requests.Session:
         with self._lock:
             if self._shared is None:
-                self._shared = _new_session(lambda: self._trusted)
+                self._shared = new_session(_PARALLEL, lambda: self._trusted)
             return self._shared
-
-
-def _new_session(trusted: Callable[[], frozenset[str]]) -> requests.Session:
-    """One that checks no certificate of hosts that are trusted by then."""
-    import requests  # noqa: PLC0415 - as in _stream
-    import urllib3  # noqa: PLC0415 - likewise
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - likewise
-
-    size: dict[str, Any] = {"pool_connections": 16, "pool_maxsize": _PARALLEL * 2}
-
-    class Unchecked(HTTPAdapter):
-        def send(self, *arguments: Any, **how: Any) -> requests.Response:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # somebody has asked for it
-            return super().send(*arguments, **{**how, "verify": False})
-
-    class Session(requests.Session):
-        unchecked = Unchecked(**size)
-
-        def get_adapter(self, url: str) -> Any:
-            parts = urlsplit(url)  # `mount` has prefixes of addresses, which may have a login before the host
-            host = (parts.hostname or "").lower()
-            names = {host, f"{host}:{parts.port or 443}"}
-            return self.unchecked if parts.scheme == "https" and names & trusted() else super().get_adapter(url)
-
-    session = Session()
-    session.headers["User-Agent"] = "cog-oci"
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(**size))
-    return session
 
 
 class _TransientError(Exception):
