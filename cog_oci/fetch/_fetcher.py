@@ -133,7 +133,7 @@ class Fetcher:
         from concurrent.futures import ThreadPoolExecutor, as_completed  # noqa: PLC0415 - what is there needs no threads
 
         total = sum(item.size for item in wanted)
-        self._progress.say(f"fetching {len(wanted)} files, {total / 1e6:.1f} MB")
+        self._progress.say(f"fetching {len(wanted)} file{'s' if len(wanted) > 1 else ''}, {total / 1e6:.1f} MB")
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="fetch") as pool:
             # The largest first: the last one to finish is then a small one.
             jobs = [
