@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from cog_oci.build_steps import early_python_tools
 from cog_oci.errors import CogError
 from cog_oci.ground import compiling, ground_layers, inputs_of
 from cog_oci.image_config import CONFIG_LABEL, base_environment, image_config
-from cog_oci.layers.code import project_layers
+from cog_oci.layers.code import CodeLayer, project_layers
 from cog_oci.layers.server import ServerLayer
 from cog_oci.layers.wheels import WheelLayer, group
 from cog_oci.lock import check_fresh
@@ -117,7 +118,7 @@ def _with_steps(parts: PlatformLock, made: Sequence[Layer], packages: Layer) -> 
 def _own_layers(
     project: Project, schema: Schema | None, options: Options, store: Store | None, room: int
 ) -> list[Layer]:
-    return project_layers(
+    layers = project_layers(
         project.folder,
         schema.to_bytes() if schema else None,
         options.leave_out,
@@ -125,6 +126,21 @@ def _own_layers(
         room=room,
         store=store,
     )
+    _check_model(project, layers[-1])
+    return layers
+
+
+def _check_model(project: Project, code: Layer) -> None:
+    """Raises CogError for a model whose file is no part of the image, which nobody would learn before it starts."""
+    assert isinstance(code, CodeLayer), "the code is on top"
+    there = {entry.path for entry in code.files}
+    for reference in (project.config.reference, project.config.training):
+        file = posixpath.normpath((reference or "").partition(":")[0])
+        if file != "." and f"src/{file}" not in there and (project.folder / file).is_file():
+            raise CogError(
+                f"{file}, which {project.file.name} names, is kept out of the image",
+                hint=f"see .dockerignore; `!{file}` at its end puts it back",
+            )
 
 
 def _trusting(certificates: tuple[bytes, ...], parts: PlatformLock) -> tuple[list[Layer], Mapping[str, str]]:

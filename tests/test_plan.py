@@ -8,6 +8,7 @@ import pytest
 
 from cog_oci.build_steps import Step
 from cog_oci.config import Project
+from cog_oci.errors import CogError
 from cog_oci.lock import Deb, Interpreter, Lock, PlatformLock, Wheel
 from cog_oci.oci import Platform
 from cog_oci.options import Options
@@ -89,6 +90,34 @@ def test_large_files_share_a_layer_only_where_an_image_would_have_too_many(tmp_p
     assert [len(layer.files) for layer in alone] == [1] * 30
     assert len(shared) < 30
     assert sorted(file.path for layer in shared for file in layer.files) == [layer.files[0].path for layer in alone]
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern", "kept"),
+    [
+        ("run: ./src/run.py:Runner", "src", False),
+        ("run: src/run.py:Runner", "**/*.py\n!src/run.py", True),
+        ("train: src/run.py:train\nrun: other.py:Runner", "src/r*", False),
+    ],
+)
+def test_a_model_that_is_kept_out_of_its_image_is_a_mistake(tmp_path, key, pattern, kept):
+    (tmp_path / "cog.yaml").write_text(f"build: {{python_version: '3.13'}}\n{key}\n")
+    (tmp_path / ".dockerignore").write_text(pattern)
+    source = "class Runner:\n    def run(self) -> str: ...\ndef train() -> str: ...\n"
+    for name in ("src/run.py", "other.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source)
+    project = Project.find(tmp_path)
+    parts = most({**project.lock_inputs(), **Base("3.13", "amd64").lock_inputs()})
+    lock = Lock(as_of="2026-01-01T00:00:00Z", platforms={"linux/amd64": parts})
+
+    if kept:
+        make_plan(project, Platform("linux", "amd64"), lock)
+        return
+    with pytest.raises(CogError, match=r"src/run.py, which cog.yaml names, is kept out of the image") as caught:
+        make_plan(project, Platform("linux", "amd64"), lock)
+    assert "`!src/run.py`" in caught.value.hint
+    make_plan(project, Platform("linux", "amd64"), lock, Options(mounted=True))
 
 
 def test_bytecode_lies_right_above_what_it_was_compiled_from():
