@@ -69,7 +69,8 @@ def _lines(path: Path, said: Mapping[str, Any]) -> Iterator[Line]:
         told = "it has no table [project], which is where dependencies are (PEP 621)"
         yield Line(path, 1, "", "", frozenset(), wrong=told)
         return
-    if "dependencies" in (project.get("dynamic") or ()):
+    dynamic = project.get("dynamic")
+    if isinstance(dynamic, list) and "dependencies" in dynamic:
         told = "its dependencies are dynamic, and nothing of a project is run to learn them: list them, or name a"
         yield Line(path, 1, "", "", frozenset(), wrong=f"{told} requirements file instead")
         return
@@ -84,33 +85,35 @@ def _lines(path: Path, said: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _placed(line: Line, sources: Mapping[str, Any]) -> Iterator[Line]:
-    """The line as it is, or one for each place that `tool.uv.sources` has for it instead of an index."""
+    """The line as it is, or one for each place that `tool.uv.sources` has for it instead of an index.
+
+    Where none of these counts it comes from an index all the same, as with uv.
+    """
     names = {re.sub(r"[-_.]+", "-", name).lower(): value for name, value in sources.items()}
     said = names.get(line.name, [])
     places = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, dict)]
     if any(place.get("workspace") for place in places):
         yield replace(line, wrong="it is a member of the workspace: build a wheel of it, and name that as its path")
         return
-    direct = [text for place in places if (text := _written(line, place)) is not None]
-    if not direct:
-        yield line
-    for text in direct:
-        yield line_of(line.file, line.number, text)
+    direct = [place for place in places if place.keys() & {"path", "git", "url"}]
+    yield from (_elsewhere(line, place) for place in direct)
+    markers = tuple(str(place.get("marker", "")) for place in direct)
+    if all(markers):
+        yield replace(line, unless=markers)
 
 
-def _written(line: Line, place: Mapping[str, Any]) -> str | None:
-    """A place other than an index, as a line of a requirements file."""
-    if "path" in place:
-        return f"./{place['path']}".replace("././", "./")
+def _elsewhere(line: Line, place: Mapping[str, Any]) -> Line:
+    """The line for a place other than an index, as a requirements file has it."""
+    markers = tuple(str(one) for one in (line.text.partition(";")[2].strip(), place.get("marker")) if one)
+    if "path" in place:  # of which a line cannot say when it counts
+        text = f"./{place['path']}".replace("././", "./")
+        return replace(line_of(line.file, line.number, text), within=markers)
     below = f"#subdirectory={place['subdirectory']}" if place.get("subdirectory") else ""
     if "git" in place:
         revision = next((f"@{place[key]}" for key in ("rev", "tag", "branch") if place.get(key)), "")
         where = f"git+{str(place['git']).removeprefix('git+')}{revision}{below}"
-    elif "url" in place:
-        where = f"{place['url']}{below}"
     else:
-        return None
-    markers = [f"({one})" for one in (line.text.partition(";")[2].strip(), place.get("marker")) if one]
+        where = f"{place['url']}{below}"
     extras = re.match(r"[^\[;<>=!~ ]+\s*(\[[^\]]*\])", line.text)
-    rest = f" ; {' and '.join(markers)}" if markers else ""
-    return f"{line.name}{extras[1] if extras else ''} @ {where}{rest}"
+    rest = f" ; {' and '.join(f'({one})' for one in markers)}" if markers else ""
+    return line_of(line.file, line.number, f"{line.name}{extras[1] if extras else ''} @ {where}{rest}")

@@ -23,7 +23,8 @@ class Line:
     `hashes` are the sha256 that a file of the package may have; empty for any. `source` is where the package is to come
     from, and `where` the address or the path as it is written, empty for an index; the name of such a package may be
     empty where only its metadata says it. `rest` is what follows `where`: a marker, or what does not belong there. A
-    `constraint` asks for nothing by itself. `wrong` is what cannot be in any line, and empty for most.
+    `constraint` asks for nothing by itself. `wrong` is what cannot be in any line, and empty for most. The markers in
+    `within` have to apply besides, and none in `unless` may: they are said elsewhere than in the line.
     """
 
     file: Path
@@ -37,6 +38,8 @@ class Line:
     rest: str = ""
     constraint: bool = False
     wrong: str = ""
+    within: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:

@@ -44,13 +44,14 @@ def make_given(said: RequirementLines, maker: Maker, scratch: Path, name: str) -
                 problem = "a constraint says which version, and not where it is: say that in the requirements"
                 problems.append(Problem(shown(line.file, name), line.number, 1, problem))
             continue
-        if line.source == "index":
-            rows.append(line.text)
-            continue
-        if said.options.require_hashes and line.source == "url" and not line.hashes:
-            problems.append(Problem(shown(line.file, name), line.number, 1, "--require-hashes wants a hash of it"))
-            continue
         try:
+            if not maker.counts(line):
+                continue
+            if line.source == "index":
+                rows.append(line.text)
+                continue
+            if said.options.require_hashes and line.source == "url" and not line.hashes:
+                raise LineError("--require-hashes wants a hash of it")  # noqa: TRY301 - told as the others are
             made = maker.of_line(line)
         except LineError as error:
             problems.append(Problem(shown(line.file, name), line.number, 1, str(error)))

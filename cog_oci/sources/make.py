@@ -71,6 +71,11 @@ class Maker:
             raise LineError(f"{wheel.file} is not for Python {python} on Linux {self.target.machine}")
         return made
 
+    def counts(self, line: Line) -> bool:
+        """Whether markers that are said of a line elsewhere let it count here; LineError for what is no marker."""
+        within, unless = ([self._applies(f";{one}") for one in said] for said in (line.within, line.unless))
+        return all(within) and not any(unless)
+
     def _applies(self, rest: str) -> bool:
         if not rest:
             return True

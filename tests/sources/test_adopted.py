@@ -222,6 +222,32 @@ def test_a_pyproject_says_where_else_its_dependencies_are(adopting, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("marker", "from_there"),
+    [("sys_platform == 'linux'", True), ("sys_platform == 'darwin'", False), ("python_version < '3.13'", False)],
+)
+@pytest.mark.parametrize("kind", ["path", "url"])
+def test_a_place_of_a_pyproject_that_is_for_another_platform_leaves_the_package_to_an_index(
+    adopting, tmp_path, site, kind, marker, from_there
+):
+    wheel = make_wheel(tmp_path, "lib", {"ours.py": b""})
+    site.pages[f"/{wheel.name}"] = wheel.read_bytes()
+    where = wheel.name if kind == "path" else f"{site.url}/{wheel.name}"
+
+    found = adopting(
+        f"dependencies = [\"lib ; os_name == 'posix'\", \"app ; os_name == 'nt'\"]\n[tool.uv.sources]\n"
+        f'lib = [{{{kind} = "{where}", marker = "{marker}"}}, {{index = "x", marker = "os_name == \'nt\'"}}]\n'
+        f'app = {{{kind} = "{where}"}}\n'
+    )
+
+    assert [(one.name, one.source is not None) for one in found.wheels] == [("lib", from_there)]
+
+
+def test_a_marker_of_a_pyproject_that_is_none_is_told_with_its_place(adopting):
+    with pytest.raises(SourceError, match=r"toml:4:1: ';what' is no marker"):
+        adopting('dependencies = ["a"]\n[tool.uv.sources]\na = {path = "a-1-py3-none-any.whl", marker = "what"}')
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ('dynamic = ["dependencies"]', "pyproject.toml:1:1: its dependencies are dynamic"),
