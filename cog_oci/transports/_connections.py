@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from cog_oci.errors import CogError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["connections"]
 
@@ -21,18 +21,18 @@ __all__ = ["connections"]
 def connections(host: str, served: str, *, tls: bool) -> requests.Session:
     """A session for the registry that users call `host`, and that answers as `served`.
 
-    Beside what requests believes are the system's authorities and, for this registry alone, those of `certs.d`
-    (containers-certs.d(5)), where a certificate of our own may be as well. Raises CogError for a file in there that
-    cannot be used.
+    Beside what requests believes are the system's authorities and those of `certs.d` (containers-certs.d(5)), which
+    docker and podman believe of wherever the registry sends them, too: to its token server. A certificate of our own,
+    which may be there as well, is for the registry alone. Raises CogError for a file in there that cannot be used.
     """
     session = requests.Session()
     session.headers["User-Agent"] = "cog-oci"
     session.auth = _leave_alone
     session.mount("http://", _Adapter())
-    session.mount("https://", _Adapter(ssl.create_default_context() if tls else None))
-    folders = [folder for folder in _folders(host) if folder.is_dir()] if tls else []
-    if folders:
-        session.mount(f"https://{served}/", _Adapter(_believing(folders)))
+    files = [file for folder in _folders(host) for file in _listed(folder)] if tls else []
+    session.mount("https://", _Adapter(_believing(files) if tls else None))
+    if own := [file for file in files if file.suffix == ".cert"]:
+        session.mount(f"https://{served}/", _Adapter(_believing(files, own)))
     return session
 
 
@@ -63,13 +63,21 @@ def _folders(host: str) -> Iterator[Path]:
         yield root / "certs.d" / host
 
 
-def _believing(folders: list[Path]) -> ssl.SSLContext:
+def _listed(folder: Path) -> list[Path]:
+    """What is in it; nothing where it is not, or is not for us to read: `/etc/docker` is root's on some machines."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _believing(files: list[Path], own: Sequence[Path] = ()) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    for file in (file for folder in folders for file in sorted(folder.iterdir())):
+    for file in files:
         try:
             if file.suffix == ".crt":
                 context.load_verify_locations(file)
-            elif file.suffix == ".cert":
+            elif file in own:
                 context.load_cert_chain(file, file.with_suffix(".key"))
         except OSError as error:  # an SSLError is one, too
             raise CogError(f"{file} cannot be used for TLS: {error.strerror or error}") from None

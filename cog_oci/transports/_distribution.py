@@ -197,7 +197,7 @@ class Repository:
         try:
             response = self._authorized(method, url, headers, scope, body)
         except requests.RequestException as error:
-            raise broken(url, error) from None
+            raise broken(self.host, url, error) from None
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response
         with response:

@@ -7,7 +7,6 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -88,11 +87,14 @@ def refused(method: str, url: str, response: requests.Response) -> RegistryError
     return TransientError(error, response.headers.get("Retry-After", "")) if status in _RETRIED else error
 
 
-def broken(url: str, error: requests.RequestException) -> RegistryError | TransientError:
-    """What it means that there was no answer."""
+def broken(host: str, url: str, error: requests.RequestException) -> RegistryError | TransientError:
+    """What it means that a request to the registry that users call `host` had no answer, from there or from another.
+
+    For a token and for blobs it may have led elsewhere: the error knows where.
+    """
+    url = (error.request.url if error.request is not None else None) or url
     cause = _innermost(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        host = urlsplit(url).netloc
         hint = "check the name, and this machine's clock"
         if cause.verify_code in _NOT_VOUCHED_FOR:
             hint = f"put the certificate of whoever vouches for it into /etc/docker/certs.d/{host}/ca.crt"

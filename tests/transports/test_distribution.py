@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import ssl
+import subprocess
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +23,8 @@ from cog_oci.transports._credentials import Credentials
 from cog_oci.transports._distribution import Repository
 from cog_oci.transports._failures import RegistryError
 from cog_oci.transports._registry_source import RegistrySource
-from tests.transports.fake_registry import Answer, fake
+from tests.conftest import need
+from tests.transports.fake_registry import Answer, Fake, fake
 
 BLOB = bytes(range(256)) * 2000
 PATH = f"/v2/me/model/blobs/{sha256(BLOB)}"
@@ -315,6 +320,69 @@ def test_a_proxy_that_does_not_answer_is_blamed_for_it(monkeypatch):
         repository.get("manifests/v1")
 
     assert "HTTPS_PROXY" in caught.value.hint
+
+
+def test_whoever_does_not_answer_is_named_and_not_the_registry_that_has_sent_us_there(server, source, waits):
+    challenge = 'Bearer realm="http://127.0.0.1:1/token?s=s3cret"'
+    server.pages[PATH] = Answer(status=401, headers={"WWW-Authenticate": challenge})
+
+    with pytest.raises(RegistryError, match=r"^http://127\.0\.0\.1:1/token: "):
+        pull(source)
+
+
+def test_a_folder_of_certificates_that_is_not_ours_to_read_is_passed_over(monkeypatch):
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
+
+    Repository("r.example.com", "me/model").__exit__(None, None, None)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A key and a certificate, in files, of this machine."""
+    need("openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-subj", "/CN=us", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return key, certificate
+
+
+def test_a_token_server_is_believed_as_its_registry_is_but_not_shown_our_certificate(
+    server, other, authority, monkeypatch, tmp_path
+):
+    shown = {server.host: [], other.host: []}
+    key, certificate = authority
+
+    def heard(self: Fake, request: ssl.SSLSocket, address: tuple[str, int]) -> None:
+        shown[self.host].append(bool(request.getpeercert()))
+        super(Fake, self).finish_request(request, address)
+
+    monkeypatch.setattr(Fake, "finish_request", heard, raising=False)
+    for one in (server, other):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(certificate))
+        context.load_cert_chain(certificate, key)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        one.socket = context.wrap_socket(one.socket, server_side=True)
+    guard(server, other, "t0ken", challenge=f'Bearer realm="https://{other.host}/token"')
+    folder = tmp_path / "settings/containers/certs.d" / server.host
+    folder.mkdir(parents=True)
+    for name, file in {"ca.crt": certificate, "us.cert": certificate, "us.key": key}.items():
+        shutil.copy(file, folder / name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+
+    with Repository(server.host, "me/model", plain_http=False) as repository:
+        assert pull(RegistrySource("the image", repository, "v1")) == BLOB
+
+    assert (all(shown[server.host]), shown[other.host]) == (True, [False])
 
 
 def test_a_registry_that_is_spoken_to_in_the_clear_and_wants_tls_is_told_how_to_be_named(server, source):
