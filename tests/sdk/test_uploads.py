@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from cog_oci.sdk.cog import BaseModel, Path, _outputs
 from cog_oci.sdk.cog import _upload as upload
-from cog_oci.sdk.cog._outputs import json_line, to_json
-from cog_oci.sdk.cog._upload import Uploader, UploadError
+from cog_oci.sdk.cog._outputs import UploadError, json_line, to_json
+from cog_oci.sdk.cog._upload import Uploader
 from tests.receiver import Answer, receiver
 
 AGES_AGO = 0.0

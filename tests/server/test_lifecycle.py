@@ -200,6 +200,18 @@ def test_a_worker_whose_server_is_killed_ends_too():
         assert list(server.temporary.iterdir()) == []
 
 
+def test_a_model_that_holds_all_files_that_it_may_fails_goes_on_and_ends_as_any_other():
+    with live_server("plain") as server:
+        worker = server.predict(op="pid")["output"]
+
+        assert "Too many open files" in server.predict(op="hoard")["error"]
+        assert server.predict(op="pid")["output"] == worker
+
+        server.popen.kill()
+        server.exit()
+        _wait_until_gone(worker)
+
+
 @pytest.mark.parametrize(
     ("environment", "complaint"),
     [

@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
     from ._upload import Uploader
 
-__all__ = ["json_line", "to_json"]
+__all__ = ["UploadError", "json_line", "to_json"]
 
 _PLAIN = (str, bool, int, type(None))
 _CHUNK = 3 << 14
 """Bytes; of a multiple of three, base64 has no padding, and so few stay in the processor's cache."""
+
+
+class UploadError(Exception):
+    """A file of the output could not be put where it belongs; the message says why, without the URL and its secrets."""
+
+    def __str__(self) -> str:
+        return f"Failed to upload output: {super().__str__()}"
 
 
 class _File(NamedTuple):

@@ -7,16 +7,18 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ._download import DownloadError
 from ._inputs import InvalidInputError, Signature
-from ._outputs import json_line
+from ._outputs import UploadError, json_line
 from ._scope import Scope, enter_scope
 from ._wire import Done, Metric, Predict
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
     from ._capture import Capture, Sink
     from ._channel import Channel
@@ -124,9 +126,10 @@ class Task:
         if self._sink is not None:
             self._desk.capture.close(self._sink)
         if self.takes_files:
-            import shutil  # noqa: PLC0415 - takes long to import: only where files may have come in
+            with suppress(ImportError, OSError):  # a model that holds too many files keeps modules from being read
+                import shutil  # noqa: PLC0415 - takes long to import: only where files may have come in
 
-            shutil.rmtree(self._desk.folder(self.number), ignore_errors=True)
+                shutil.rmtree(self._desk.folder(self.number), ignore_errors=True)
         field = error.field if isinstance(error, InvalidInputError) else None
         text, trace = (None, None) if error is None else (describe(error), _trace(error))
         tell = self._desk.channel.post if more and predict_time < _QUICK else self._desk.channel.send
@@ -143,8 +146,6 @@ def _uploader(request: Predict) -> Uploader | None:
 
 def describe(error: BaseException) -> str:
     """An error in one line: its type and what it says."""
-    from ._upload import UploadError  # noqa: PLC0415 - only where something went wrong
-
     if isinstance(error, (DownloadError, InvalidInputError)):
         return f"Input validation error: {error}"
     if isinstance(error, UploadError):
@@ -157,20 +158,27 @@ def describe(error: BaseException) -> str:
 
 def _trace(error: BaseException) -> str | None:
     """How the model's code came to it; None for an error that did not come from there."""
-    if isinstance(error, (DownloadError, InvalidInputError)):
+    if isinstance(error, (DownloadError, InvalidInputError, UploadError)) or _below_ours(error) is None:
         return None
-    text = explain(error)
-    return text if text.startswith("Traceback") else None
+    return explain(error)
 
 
 def explain(error: BaseException) -> str:
-    """The traceback, without our frames at its top; none at all if they are all of them."""
-    import traceback  # noqa: PLC0415 - takes long to import: only where something went wrong
+    """The traceback, without our frames at its top; the error alone if they are all of them, or if it cannot be had."""
+    try:
+        import traceback  # noqa: PLC0415 - takes long to import: only where something went wrong
 
+        return "".join(traceback.format_exception(type(error), error, _below_ours(error)))
+    except Exception:  # noqa: BLE001 - an error that fails when it is looked at, or no file can be opened any more
+        return f"{describe(error)}\n"
+
+
+def _below_ours(error: BaseException) -> TracebackType | None:
+    """Its frames from the model's first on."""
     trace = error.__traceback__
     while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace))
+    return trace
 
 
 def _is_ours(file: str) -> bool:

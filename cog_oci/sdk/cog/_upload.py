@@ -9,11 +9,12 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from ._media import media_type
+from ._outputs import UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["UploadError", "Uploader"]
+__all__ = ["Uploader"]
 
 TIMEOUT = 60.0
 """Seconds without progress before an upload fails: a store may take its time to acknowledge a large file."""
@@ -24,13 +25,6 @@ _CHUNK = 1 << 20
 _LEGAL = "!$%&'()*+,/:;=?@~"
 """What a URL has besides letters and digits (RFC 3986 §3.3); whoever wrote this one has encoded what had to be."""
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
-
-
-class UploadError(Exception):
-    """A file of the output could not be put where it belongs; the message says why, without the URL and its secrets."""
-
-    def __str__(self) -> str:
-        return f"Failed to upload output: {super().__str__()}"
 
 
 class Uploader:

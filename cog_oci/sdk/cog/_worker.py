@@ -120,10 +120,12 @@ class _Switchboard:
         for messages in receive(self._orders):
             for message in messages:
                 self._handle(message)
-        import shutil  # noqa: PLC0415 - takes long to import
+        try:
+            import shutil  # noqa: PLC0415 - takes long to import
 
-        shutil.rmtree(self._folder, ignore_errors=True)
-        os.killpg(os.getpgrp(), signal.SIGKILL) if os.getpgrp() == os.getpid() else os._exit(1)
+            shutil.rmtree(self._folder, ignore_errors=True)
+        finally:  # whatever keeps the module from being read, as too many open files do
+            os.killpg(os.getpgrp(), signal.SIGKILL) if os.getpgrp() == os.getpid() else os._exit(1)
 
     def _handle(self, message: Any) -> None:
         predictions = self._predictions

@@ -4,6 +4,7 @@
 import datetime as dt
 import decimal
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -124,6 +125,12 @@ class Runner(BaseRunner):
 
     def alien(self, text, seconds):
         return object()
+
+    def hoard(self, text, seconds):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        self.hoarded = []
+        while True:
+            self.hoarded.append(os.open(os.devnull, os.O_RDONLY))
 
     def pid(self, text, seconds):
         return os.getpid()
