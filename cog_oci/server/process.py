@@ -4,7 +4,7 @@ Imports little, so that the worker is on its way before the server has loaded th
 shutil, pathlib, contextlib and typing would be most of what there is to import.
 """
 
-# ruff: noqa: PTH102, PTH106, PTH112, PTH118, PTH119, PTH120, PTH208, SIM105
+# ruff: noqa: PTH100, PTH102, PTH106, PTH112, PTH118, PTH119, PTH120, PTH208, SIM105
 
 from __future__ import annotations
 
@@ -66,11 +66,14 @@ class WorkerProcess:
 
     def wait(self, seconds: float) -> None:
         """Until it has ended, if that takes no longer."""
-        if self.poll() is not None or not hasattr(os, "pidfd_open"):
+        if self.poll() is not None:
             return
         try:
             pidfd = os.pidfd_open(self.pid)
-        except OSError:  # an old kernel
+        except (AttributeError, OSError):  # an old kernel, or none of Linux
+            end = time.monotonic() + seconds
+            while self.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
             return
         select.select([pidfd], [], [], seconds)
         os.close(pidfd)
@@ -186,8 +189,8 @@ def _pipe() -> tuple[int, int]:
 
 
 def _folder() -> str:
-    """A new one for temporary files, for nobody else."""
-    path = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"cog-{os.urandom(8).hex()}")  # noqa: S108 - its name is new
+    """A new one for temporary files, for nobody else; its path is absolute, as the model may go elsewhere."""
+    path = os.path.abspath(os.path.join(os.environ.get("TMPDIR") or "/tmp", f"cog-{os.urandom(8).hex()}"))  # noqa: S108
     try:
         os.mkdir(path, 0o700)
     except OSError:

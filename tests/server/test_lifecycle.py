@@ -205,6 +205,8 @@ def test_a_model_that_holds_all_files_that_it_may_fails_goes_on_and_ends_as_any_
         worker = server.predict(op="pid")["output"]
 
         assert "Too many open files" in server.predict(op="hoard")["error"]
+        elsewhere = server.post("/predictions", {"input": {"op": "pid"}, "output_file_prefix": "http://127.0.0.1:9/"})
+        assert "Worker crashed" not in elsewhere.json()["error"]
         assert server.predict(op="pid")["output"] == worker
 
         server.popen.kill()

@@ -57,7 +57,7 @@ class Task:
         self._clock = time.perf_counter()
         self._sink: Sink | None = None
         self._streamed = False
-        self._upload = _uploader(request)
+        self._uploader: Uploader | None = None
         self.number = request.number
 
     def open(self, *, alone: bool) -> None:
@@ -96,7 +96,7 @@ class Task:
     @property
     def uploads(self) -> bool:
         """Whether `item` and `output` may have to wait for a file to be uploaded."""
-        return self._upload is not None
+        return bool(self._request.upload)
 
     def stream(self) -> None:
         """The output is an iterator's: a list, even if nothing comes."""
@@ -104,7 +104,7 @@ class Task:
 
     def item(self, value: Any) -> None:
         """The next item of an iterator."""
-        self._desk.channel.put(self.number, json_line(value, self._began, self._upload))
+        self._desk.channel.put(self.number, json_line(value, self._began, self._upload()))
 
     def output(self, value: Any) -> bytes:
         """What `run()` has returned, as a line of JSON; null for an iterator, whose items are sent as it gives them."""
@@ -113,7 +113,16 @@ class Task:
             for item in value:
                 self.item(item)
             return b"null"
-        return json_line(value, self._began, self._upload)
+        return json_line(value, self._began, self._upload())
+
+    def _upload(self) -> Uploader | None:
+        """Where files of the output go; None for into it. Raises OSError or ImportError."""
+        request = self._request
+        if self._uploader is None and request.upload:
+            from ._upload import Uploader  # noqa: PLC0415 - takes long to import: only where files go out
+
+            self._uploader = Uploader(request.upload, request.id, request.trace or {})
+        return self._uploader
 
     def close(
         self, status: str, output: bytes = b"null", error: BaseException | None = None, *, more: bool = False
@@ -134,14 +143,6 @@ class Task:
         text, trace = (None, None) if error is None else (describe(error), _trace(error))
         tell = self._desk.channel.post if more and predict_time < _QUICK else self._desk.channel.send
         tell(Done(self.number, status, predict_time, output, self._streamed, text, field, trace))
-
-
-def _uploader(request: Predict) -> Uploader | None:
-    if not request.upload:
-        return None
-    from ._upload import Uploader  # noqa: PLC0415 - only where files go out
-
-    return Uploader(request.upload, request.id, request.trace or {})
 
 
 def describe(error: BaseException) -> str:
