@@ -131,8 +131,9 @@ def spawn(reference: str, environment: Mapping[str, str], *, train: bool = False
     mode = "train" if train else "predict"
     passed = (their_work.fileno(), their_orders.fileno(), stdout_read, stderr_read)
     python = _interpreter(environment)
+    _keep_to_ourselves()
     try:
-        pid = os.posix_spawn(
+        pid = os.posix_spawnp(
             python,
             [python, "-c", _PROGRAM, _sdk(), reference, mode, *map(str, passed), folder],
             {name: value for name, value in environment.items() if name not in _OURS} | {"PYTHONUNBUFFERED": "1"},
@@ -186,6 +187,20 @@ def _pipe() -> tuple[int, int]:
         except OSError:  # the user's quota may be lower; then it is the usual 64 KiB
             pass
     return read, write
+
+
+def _keep_to_ourselves() -> None:
+    """What was open when we were started, a lock or a pipe of whoever did it, is not for the worker."""
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:  # elsewhere than on Linux
+        return
+    for fd in map(int, names):
+        if fd > 2:  # those below are replaced
+            try:
+                os.set_inheritable(fd, False)
+            except OSError:  # it was that of the listing itself
+                pass
 
 
 def _folder() -> str:

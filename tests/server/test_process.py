@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,31 @@ def worker(tmp_path, monkeypatch):
 
 def test_its_folder_is_where_it_is_wherever_the_model_goes(worker, tmp_path):
     assert Path(worker.folder).parent == tmp_path / "own"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs proc(5)")
+def test_it_has_nothing_open_that_whoever_started_us_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.py").write_text("def run() -> str: ...\n")
+    lock = os.open("lock", os.O_CREAT | os.O_RDONLY)
+    os.set_inheritable(lock, True)
+    worker = spawn("run.py:run", os.environ)
+    try:
+        opened = {entry.readlink() for entry in Path(f"/proc/{worker.pid}/fd").iterdir()}
+    finally:
+        worker.end()
+        os.close(lock)
+
+    assert Path(os.devnull) in opened
+    assert tmp_path / "lock" not in opened
+
+
+def test_its_python_may_be_one_that_is_on_the_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "python-of-mine").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    spawn("run.py:run", {**os.environ, "COG_OCI_PYTHON": "python-of-mine"}).end()
 
 
 @pytest.mark.parametrize("knows_pidfd", [True, False])
