@@ -144,8 +144,12 @@ class Project:
             return Indexes(self.config.indexes)
         said = read_requirement_lines(file)
         direct = {bare(text): text for text in said.addresses}
-        trusted = said.options.trusted_hosts
-        return Indexes(self.config.indexes, said.indexes, direct, unread=said.unread, trusted=trusted)
+        return Indexes(
+            *(self.config.indexes, said.indexes, direct),
+            unread=said.unread,
+            default_name=said.default_name,
+            trusted=said.options.trusted_hosts,
+        )
 
     def archives(self) -> Archives:
         """Where the Debian archives of others are that cog.yaml names."""

@@ -36,8 +36,9 @@ class Indexes:
     `direct` are addresses of single files and repositories as a requirements file has them, each by what a lock keeps
     of it. A requirements file may have logins in its addresses; they go no further than a request.
 
-    `unread` are names of written ones that uv has to be told like the configured ones. `trusted` are hosts whose
-    certificates are not checked, as `Fetcher.trust` has them.
+    `unread` are names of written ones that uv has to be told like the configured ones. `default_name` is what a
+    pyproject.toml calls the written one `index-url`: its login has that name. `trusted` are hosts whose certificates
+    are not checked, as `Fetcher.trust` has them.
 
     With `best_match` the best version of a package counts, wherever it is, and not the first index that has any.
     """
@@ -47,6 +48,7 @@ class Indexes:
     direct: Mapping[str, str] = field(default_factory=dict)
     best_match: bool = False
     unread: tuple[str, ...] = ()
+    default_name: str = ""
     trusted: tuple[str, ...] = ()
 
     def address(self, name: str) -> str:
@@ -62,8 +64,9 @@ class Indexes:
         """Where it is, with what the environment has for it: for a request, not for people."""
         address = self.address(name)
         parts, said = urlsplit(address), urlsplit(self._found(name))
-        user = unquote(said.username or "") or os.environ.get(f"UV_INDEX_{_variable(name)}_USERNAME", "")
-        password = unquote(said.password or "") or os.environ.get(f"UV_INDEX_{_variable(name)}_PASSWORD", "")
+        variable = f"UV_INDEX_{_variable((name == 'index-url' and self.default_name) or name)}"
+        user = unquote(said.username or "") or os.environ.get(f"{variable}_USERNAME", "")
+        password = unquote(said.password or "") or os.environ.get(f"{variable}_PASSWORD", "")
         if user and not password:
             password = _from_keyring(address, user)
         if not (user or password):
@@ -187,4 +190,4 @@ def _pytorch(name: str) -> str:
 
 
 def _variable(name: str) -> str:
-    return name.upper().replace("-", "_")
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())

@@ -124,6 +124,21 @@ def test_an_address_gets_the_login_of_its_name_and_only_then(monkeypatch):
     assert found.arguments() == ["--index", "a-b=https://x.example/simple", "--index", "c=https://y.example/c"]
 
 
+def test_the_login_of_the_default_index_of_a_pyproject_has_its_name(tmp_path, monkeypatch):
+    (tmp_path / "cog.yaml").write_text("build: {python_requirements: uv.lock}\nrun: run.py:Runner\n")
+    (tmp_path / "uv.lock").write_text("version = 1\n")
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.uv.index]]\nname = "our.own"\nurl = "https://h.example/simple"\ndefault = true\n'
+        '[[tool.uv.index]]\nname = "default"\nurl = "https://other.example/simple"\n'
+    )
+    monkeypatch.setenv("UV_INDEX_OUR_OWN_USERNAME", "me")
+
+    indexes = Project.find(tmp_path).indexes()
+
+    assert indexes.with_login("index-url") == "https://me:@h.example/simple"
+    assert indexes.name_of("https://other.example/simple") != DEFAULT
+
+
 def test_a_login_goes_to_the_server_that_it_is_for_and_to_no_other():
     page = "https://me:secret@x.example/simple/a/"
 

@@ -24,5 +24,7 @@ def read_requirement_lines(path: Path) -> RequirementLines:
 
     if path.name == "pyproject.toml":
         return read_pyproject(path)
-    indexes = read_indexes(path.with_name("pyproject.toml")) if path.name == "uv.lock" else {}
-    return RequirementLines((), indexes, files=(path,))
+    if path.name != "uv.lock":
+        return RequirementLines((), {}, files=(path,))
+    indexes, default_name = read_indexes(path.with_name("pyproject.toml"))
+    return RequirementLines((), indexes, default_name=default_name, files=(path,))

@@ -29,20 +29,27 @@ def read_pyproject(path: Path) -> RequirementLines:
     if explicit and not plain:
         wrong = f"it cannot stand beside the index {explicit[0]}, which is explicit: uv reads either all of it or none"
         lines = tuple(line if line.source == "index" else replace(line, wrong=line.wrong or wrong) for line in lines)
-    indexes = read_indexes(path)
+    indexes, default_name = read_indexes(path)
     # uv looks for those where it is run, and for the explicit ones here.
     unread = tuple(name for name in indexes if name not in {"index-url", *explicit})
-    return RequirementLines(lines, indexes, plain=plain, unread=unread, files=(path,))
+    return RequirementLines(lines, indexes, plain=plain, unread=unread, default_name=default_name, files=(path,))
 
 
-def read_indexes(path: Path) -> dict[str, str]:
-    """The indexes of `tool.uv` by their names, in order; the default one is `index-url`, as that of an option."""
+def read_indexes(path: Path) -> tuple[dict[str, str], str]:
+    """Those of `tool.uv` by their names, in order; and the name of the default one, which is `index-url` here."""
     found: dict[str, str] = {}
+    default_name = ""
     for number, row in enumerate(_rows(_parsed(path)), 1):
-        name = "index-url" if row.get("default") else str(row.get("name") or f"tool-uv-index-{number}")
-        if isinstance(row.get("url"), str):
-            found.setdefault(name, row["url"])
-    return found
+        name = str(row.get("name") or "")
+        if not isinstance(row.get("url"), str):
+            continue
+        if row.get("default"):
+            default_name = default_name or name
+            name = "index-url"
+        elif name in {"", "default"}:  # a lock calls so what this machine has
+            name = f"tool-uv-index-{number}"
+        found.setdefault(name, row["url"])
+    return found, default_name
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:

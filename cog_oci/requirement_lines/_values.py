@@ -70,8 +70,8 @@ class RequirementLines:
     """What a file and those that it includes say: its lines, and its indexes by a name, the preferred one first.
 
     The names are those of the options, numbered from the second on, so that a lock need not say an address:
-    `index-url`, `extra-index-url`, `extra-index-url-2`; in a pyproject.toml an index has its own. An address is as it
-    is written, with `${VARIABLES}` filled in.
+    `index-url`, `extra-index-url`, `extra-index-url-2`; in a pyproject.toml an index has its own, but for the default
+    one. An address is as it is written, with `${VARIABLES}` filled in.
     """
 
     lines: tuple[Line, ...]
@@ -83,6 +83,8 @@ class RequirementLines:
     """(file, number, text) of lines that include what is no file here."""
     unread: tuple[str, ...] = ()
     """Names of indexes that uv does not find in the file itself, and has to be told."""
+    default_name: str = ""
+    """The name that a pyproject.toml has for the index that is `index-url` here."""
     files: tuple[Path, ...] = ()
     """All that were read, the first one first, the others by absolute paths."""
 

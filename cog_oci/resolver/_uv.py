@@ -126,7 +126,8 @@ def _compile(job: Uv, output: Path, more: Sequence[str]) -> subprocess.Popen[str
     ]
     # A requirements file's own --index-url counts before what the machine has, as with pip; and not in the list of
     # processes, for it may have a login.
-    own = {"UV_DEFAULT_INDEX": indexes.written["index-url"]} if "index-url" in indexes.written else {}
+    named = f"{indexes.default_name}=" if indexes.default_name else ""
+    own = {"UV_DEFAULT_INDEX": named + indexes.written["index-url"]} if "index-url" in indexes.written else {}
     slow = {"UV_HTTP_TIMEOUT": "3600"} if given.before else {}  # seconds: a build may be behind an answer
     pipe, env = subprocess.PIPE, {**os.environ, **indexes.logins(), **own, **slow}
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env)

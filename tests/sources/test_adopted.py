@@ -61,7 +61,7 @@ def adopting(store, tmp_path, index):  # noqa: F811 - a fixture
             file.write_text(f'[project]\nname = "us"\nversion = "1"\n{text}\n')
         said = read_requirement_lines(file)
         bench = Bench(store, tmp_path / "built")
-        indexes = Indexes(written=said.indexes, unread=said.unread)
+        indexes = Indexes(written=said.indexes, unread=said.unread, default_name=said.default_name)
         return resolver(tmp_path, store, bench, indexes).resolve(file, Keep(), file.name)
 
     (tmp_path / "built").mkdir()
@@ -163,8 +163,27 @@ def test_an_index_that_a_pyproject_names_is_locked_by_that_name(project, cache, 
     assert index.url not in (project / "cog.lock").read_text()
 
 
-def test_wherever_it_is_run_uv_is_told_the_indexes_of_a_pyproject_and_their_logins(adopting, index, monkeypatch):  # noqa: F811 - a fixture
+@pytest.mark.parametrize(
+    ("login", "of_it", "called"),
+    [
+        ("me:pw@", 'name = "our-own"', "our-own"),
+        ("me:pw@", 'name = "our.own"', "our.own"),
+        ("", 'name = "our.own"', "our.own"),
+        ("", 'name = "our-own"\ndefault = true', "index-url"),
+    ],
+)
+def test_wherever_it_is_run_uv_is_told_the_indexes_of_a_pyproject_and_their_logins(
+    adopting,
+    index,  # noqa: F811 - a fixture
+    monkeypatch,
+    login,
+    of_it,
+    called,
+):
     seen = []
+    if not login:
+        monkeypatch.setenv("UV_INDEX_OUR_OWN_USERNAME", "me")
+        monkeypatch.setenv("UV_INDEX_OUR_OWN_PASSWORD", "pw")
 
     def private(handler) -> None:
         seen.append(handler.headers.get("Authorization"))
@@ -175,11 +194,11 @@ def test_wherever_it_is_run_uv_is_told_the_indexes_of_a_pyproject_and_their_logi
     handler(captured)
     page = captured.body
     index.pages["/mine/lib/"] = private
-    address = index.url.replace("//", "//me:pw@")
+    address = index.url.replace("//", f"//{login}")
 
-    found = adopting(f'dependencies = ["lib"]\n[[tool.uv.index]]\nname = "our-own"\nurl = "{address}/mine"\n')
+    found = adopting(f'dependencies = ["lib"]\n[[tool.uv.index]]\n{of_it}\nurl = "{address}/mine"\n')
 
-    assert [(one.name, one.index) for one in found.wheels] == [("lib", "our-own")]
+    assert [(one.name, one.index) for one in found.wheels] == [("lib", called)]
     assert seen[-1] is not None
 
 
