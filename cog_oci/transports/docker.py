@@ -18,7 +18,7 @@ from cog_oci.transports._daemon import Daemon, find_daemon
 from cog_oci.transports._unix_http import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from cog_oci.progress import Progress
@@ -73,7 +73,7 @@ class Docker:
         there = [self._layers(name) for name in (whole.reference.familiar, *relatives)]
         sparse = whole.beyond(*there)
         if sum(blob.size for blob in sparse.blobs) > _MUCH:
-            sparse = whole.beyond(*there, *map(self._layers, self._others()))
+            sparse = whole.beyond(*there, *self._others())
         begun, self._loading = self._loading, None
         try:
             return self._load(begun or self._begin(), sparse, store, progress)
@@ -120,9 +120,15 @@ class Docker:
             return []
         if status != _OK:
             raise DockerError(self.address, _message(body))
-        return list(json.loads(body).get("RootFS", {}).get("Layers") or [])
+        return list((json.loads(body).get("RootFS") or {}).get("Layers") or [])
 
-    def _others(self) -> list[str]:
+    def _others(self) -> Iterator[list[str]]:
+        """The diff IDs of the images with a label of Cog's; one that the daemon cannot show is nobody's trouble here."""
+        for one in self._with_label():
+            with suppress(DockerError):
+                yield self._layers(one)
+
+    def _with_label(self) -> list[str]:
         """Images with a label of Cog's, by their ids."""
         with self._ask("GET", f"/images/json?filters={quote(_OURS)}") as asked:
             try:

@@ -80,12 +80,21 @@ def test_an_error_in_the_middle_of_a_good_answer_is_an_error(daemon, store):
         asked.load(EMPTY, store)
 
 
-@pytest.mark.parametrize("body", [b"no JSON", b"{}", b'[{"Names": []}]'])
-def test_a_daemon_that_does_not_say_what_images_it_has_is_sent_everything(daemon, heard, store, body):
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [("200 OK", b"no JSON")],
+        [("200 OK", b"{}")],
+        [("200 OK", b'[{"Names": []}]')],
+        [("200 OK", b'[{"Id": "a"}, {"Id": "b"}]'), ("500 Error", b"damaged"), ("200 OK", b'{"RootFS": null}')],
+    ],
+)
+def test_a_daemon_that_does_not_say_what_its_images_are_is_sent_everything(daemon, heard, store, answers):
     blob = render("x", io.BytesIO(random.Random(1).randbytes(2 << 20)), store, compression="none")
     large = Archive([Image(Platform("linux", "amd64"), ImageConfig(), (blob,)).stored()], Reference.parse("x"))
 
-    sent = daemon(answer("404 Not Found", b"{}"), answer("200 OK", body), answer("200 OK", b"{}")).load(large, store)
+    asked = daemon(answer("404 Not Found", b"{}"), *(answer(*one) for one in answers), answer("200 OK", b"{}"))
+    sent = asked.load(large, store)
 
     assert heard[1].startswith(b"GET /images/json?filters=%7B%22label%22%3A%5B%22run.cog.config%22%5D%7D ")
     assert sent == blob.descriptor.size
