@@ -287,6 +287,16 @@ def test_an_include_counts_however_it_is_written(tmp_path, line):
     assert "more.txt" in project(tmp_path, "build: {python_requirements: requirements.txt}", **texts).lock_inputs()
 
 
+def test_a_link_on_the_way_to_the_project_is_no_input_of_its_lock(tmp_path):
+    (tmp_path / "real").mkdir()
+    build = "build: {python_requirements: requirements.txt}\n"
+    there = project(tmp_path / "real", build, requirements_txt="-r more.txt\n", more_txt="six\n")
+    (tmp_path / "link").symlink_to("real")
+
+    assert "more.txt" in there.lock_inputs()
+    assert Project.find(tmp_path / "link").lock_inputs() == there.lock_inputs()
+
+
 def test_the_lock_depends_on_requirements_that_requirements_include(tmp_path):
     found = project(
         tmp_path,

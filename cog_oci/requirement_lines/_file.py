@@ -39,7 +39,7 @@ def read_file(path: Path) -> RequirementLines:
     lines: list[Line] = []
     indexes: dict[str, str] = {}
     options: list[tuple[Path, int, str, str]] = []
-    seen: dict[Path, bool] = {}
+    seen: dict[Path, tuple[Path, bool]] = {}
     plain, absent = True, list[tuple["Path", int, str]]()
     for file, number, text, constraint in _logical(path, seen):
         plain &= _JOINT not in text
@@ -55,8 +55,8 @@ def read_file(path: Path) -> RequirementLines:
                     _add_index(indexes, option, value)
                 else:
                     options.append((file, number, option, value))
-    plain &= all(line.source == "index" for line in lines) and not any(seen.values())
-    files = (path, *list(seen)[1:])
+    plain &= all(line.source == "index" for line in lines) and not any(other for _, other in seen.values())
+    files = tuple(file for file, _ in seen.values())
     return RequirementLines(tuple(lines), indexes, _options(options), plain, tuple(absent), files=files)
 
 
@@ -163,14 +163,18 @@ def _names(texts: list[str] | tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _logical(path: Path, seen: dict[Path, bool], *, constraint: bool = False) -> Iterator[tuple[Path, int, str, bool]]:
+def _logical(
+    path: Path, seen: dict[Path, tuple[Path, bool]], *, constraint: bool = False
+) -> Iterator[tuple[Path, int, str, bool]]:
     """(file, number, text, constraint) of each line that says something, lines that go on joined, includes in place.
 
-    One that includes what is no file is there as it is. `seen` gets each file, and whether it is not in UTF-8.
+    One that includes what is no file is there as it is. `seen` gets each file as it is named, and whether it is not in
+    UTF-8.
     """
     if path.resolve() in seen:
         return
-    whole_text, seen[path.resolve()] = _text(path)
+    whole_text, other = _text(path)
+    seen[path.resolve()] = path, other
     start, whole = 0, ""
     for number, raw in enumerate(whole_text.splitlines(), 1):
         start = start or number

@@ -86,7 +86,7 @@ class RequirementLines:
     default_name: str = ""
     """The name that a pyproject.toml has for the index that is `index-url` here."""
     files: tuple[Path, ...] = ()
-    """All that were read, the first one first, the others by absolute paths."""
+    """All that were read, the first one first, by the paths that lead there from it."""
 
     @property
     def paths(self) -> list[Path]:

@@ -123,7 +123,7 @@ class Docker:
         return list((json.loads(body).get("RootFS") or {}).get("Layers") or [])
 
     def _others(self) -> Iterator[list[str]]:
-        """The diff IDs of the images with a label of Cog's; one that the daemon cannot show is nobody's trouble here."""
+        """The diff IDs of the images with a label of Cog's, but for those that the daemon cannot show."""
         for one in self._with_label():
             with suppress(DockerError):
                 yield self._layers(one)
