@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from cog_oci.sdk.cog import URLFile, URLPath
+from cog_oci.sdk.cog import URLFile, URLPath, _download
 from cog_oci.sdk.cog._download import DownloadError
 
 LINES = b"one\ntwo\nthree"
 
 
 @contextmanager
-def answering(head: bytes, body: bytes = LINES):
-    """The URL of a file that is answered once, with these bytes."""
+def answering(head: bytes, body: bytes = LINES, until: threading.Event | None = None):
+    """The URL of a file that is answered once, with these bytes; the connection is closed after that, or `until`."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
@@ -24,6 +24,8 @@ def answering(head: bytes, body: bytes = LINES):
             with connection:
                 connection.recv(1 << 16)
                 connection.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body)
+                if until is not None:
+                    until.wait(30)
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -57,10 +59,20 @@ def test_a_download_that_breaks_off_is_an_error_and_no_shorter_file(way):
         WAYS[way](url)
 
 
-@pytest.mark.parametrize("way", ["a path", "a file at once", "a file in pieces"])
-def test_chunks_that_break_off_are_an_error_as_well(way):
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("body", [b"ff\r\nx", b"4\r\none\n\r\n"], ids=["in a chunk", "between two"])
+def test_chunks_that_break_off_are_an_error_as_well(way, body):
     with (
-        answering(b"Transfer-Encoding: chunked", b"ff\r\nx") as url,
+        answering(b"Transfer-Encoding: chunked", body) as url,
         pytest.raises(DownloadError, match="could not download http"),
     ):
         WAYS[way](url)
+
+
+def test_a_line_whose_end_does_not_come_is_an_error_of_the_download(monkeypatch):
+    monkeypatch.setattr(_download, "TIMEOUT", 0.05)
+    heard = threading.Event()
+    with answering(b"Content-Length: 1000", b"on", until=heard) as url:
+        with pytest.raises(DownloadError, match="Read timed out"):
+            URLFile(url).readline()
+        heard.set()

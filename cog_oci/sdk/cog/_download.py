@@ -6,12 +6,24 @@ import base64
 import binascii
 import os
 import re
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["DownloadError", "data_url_bytes", "file_name", "is_data_url", "is_http_url", "open_url", "read", "save"]
+__all__ = [
+    "DownloadError",
+    "data_url_bytes",
+    "file_name",
+    "is_data_url",
+    "is_http_url",
+    "open_url",
+    "read",
+    "read_line",
+    "save",
+]
 
 TIMEOUT = 10.0
 """Seconds without a byte from the other side before a download fails."""
@@ -114,16 +126,31 @@ def read(response: IO[bytes], size: int, url: str) -> bytes:
 
     Raises DownloadError when the connection breaks off, which http.client takes for an end where it is asked for parts.
     """
+    with _blaming(url):
+        content = response.read() if size < 0 else response.read(size)
+    if size and not content:
+        if missing := getattr(response, "length", None):
+            raise DownloadError(_sentence(url, f"the connection broke off, {missing} bytes are missing"))
+        if getattr(response, "chunk_left", None) == 0:  # which is None after the last
+            raise DownloadError(_sentence(url, "the connection broke off between two chunks"))
+    return content
+
+
+def read_line(response: IO[bytes], size: int, url: str) -> bytes:
+    """As `read`, up to the end of a line."""
+    with _blaming(url):
+        line = response.readline(size)
+    return line or (read(response, 1, url) if size else b"")
+
+
+@contextmanager
+def _blaming(url: str) -> Iterator[None]:
     from http.client import HTTPException  # noqa: PLC0415 - a part of urllib's request
 
     try:
-        content = response.read() if size < 0 else response.read(size)
+        yield
     except (OSError, HTTPException) as failure:
         raise DownloadError(_sentence(url, failure)) from failure
-    missing = getattr(response, "length", 0)
-    if missing and size and not content:
-        raise DownloadError(_sentence(url, f"the connection broke off, {missing} bytes are missing"))
-    return content
 
 
 def save(url: str, folder: Path) -> Path:

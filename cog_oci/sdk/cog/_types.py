@@ -6,7 +6,7 @@ import io
 import pathlib
 from typing import IO, Any, cast
 
-from ._download import data_url_bytes, file_name, is_data_url, is_http_url, open_url, read, save
+from ._download import data_url_bytes, file_name, is_data_url, is_http_url, open_url, read, read_line, save
 
 __all__ = ["File", "Path", "Secret", "URLFile", "URLPath"]
 
@@ -121,9 +121,7 @@ class URLFile(io.IOBase):
 
     def readline(self, size: int | None = -1) -> bytes:
         """One line. Raises DownloadError when the URL cannot be opened or breaks off."""
-        size = -1 if size is None else size
-        line = self._open().readline(size)
-        return line or (read(self._open(), 1, self._url) if size else b"")
+        return read_line(self._open(), -1 if size is None else size, self._url)
 
     def close(self) -> None:
         """Give up the connection, if there is one."""
