@@ -92,8 +92,9 @@ class Resolver:
                     for at, number, text in said.absent
                 ]
                 raise SourceError(problems, hint="put the file beside the one that includes it")
-            for _, number, text in said.options.others:
-                self.progress.say(f"{name}:{number}: {without_logins(text)} means nothing here, and is left out")
+            for at, number, text in said.options.others:
+                place = f"{shown(at, name)}:{number}"
+                self.progress.say(f"{place}: {without_logins(text)} means nothing here, and is left out")
             given, tools = make_given(said, self.maker, scratch, name)
             links = frozenset(map(_as_address, said.options.find_links))
             given = replace(given, links=links, complete=self._complete)

@@ -329,12 +329,13 @@ def test_an_include_that_is_no_file_is_an_error_where_we_read_the_lines(project,
     assert "pw" not in str(caught.value)
 
 
-def test_options_that_mean_nothing_here_are_named(project):
-    found = project("--pre\n--trusted-host x.example\n--use-feature=truststore\n--prefer-binary\napp\n").wheels
+def test_options_that_mean_nothing_here_are_named_where_they_stand(project):
+    (project.folder / "more.txt").write_text("\n--use-feature=truststore\n")
+    found = project("--pre\n--trusted-host x.example\n--prefer-binary\n-r more.txt\napp\n").wheels
 
     assert [wheel.name for wheel in found] == ["app", "lib"]
     (said,) = [text for text in project.resolver.progress.said if "means nothing" in text]
-    assert said.startswith("requirements.txt:3: --use-feature truststore")
+    assert said.startswith("more.txt:2: --use-feature truststore")
 
 
 def test_pre_releases_count_where_they_are_asked_for(project):
