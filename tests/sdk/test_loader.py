@@ -64,6 +64,16 @@ def test_a_file_in_a_folder_may_import_relatively_and_is_itself_by_every_name(tm
     assert _run_in_a_folder(tmp_path, source) == ["kind", "True", "src.run"]
 
 
+def test_a_package_may_import_the_file_that_imports_from_it(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/__init__.py").write_text("from .run import run\n")
+    (tmp_path / "src/kinds.py").write_text("A = 'kind'\n")
+    source = (
+        "from .kinds import A\ndef run():\n    import src, run as plain\n    return A, src.run is plain.run, __name__\n"
+    )
+    assert _run_in_a_folder(tmp_path, source) == ["kind", "True", "src.run"]
+
+
 def test_the_former_names_still_work_and_are_deprecated(write):
     file = write("class Predictor(BasePredictor):\n    def predict(self): return 1\n")
     with pytest.warns(DeprecationWarning, match="deprecated") as caught:

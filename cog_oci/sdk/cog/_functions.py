@@ -47,7 +47,7 @@ def parameters(function: Callable[..., Any]) -> list[Parameter]:
     code = plain.__code__
     try:
         annotations = plain.__annotations__
-    except NameError:  # PEP 649: a name that only type checkers know
+    except Exception:  # noqa: BLE001 - PEP 649: evaluated now, where what only type checkers know may be missing
         return _inspected(function)
     positional = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["Model", "load"]
+
+_RELATIVE = re.compile(rb"^\s*from\s*\.", re.MULTILINE)
 
 
 class Model(NamedTuple):
@@ -72,6 +75,11 @@ def _import(file: Path) -> ModuleType:
         raise ValueError(f"{path} is not a Python file")
     if str(path.parent) not in sys.path:
         sys.path.insert(2, str(path.parent))  # after `cog` and the project's folder, where Cog's models import from
+    if package and _RELATIVE.search(path.read_bytes()):
+        importlib.import_module(package)  # as the file would: now it may import the file, which is there once
+        if name in sys.modules:
+            sys.modules[path.stem] = sys.modules[name]
+            return sys.modules[name]
     module = importlib.util.module_from_spec(spec)
     # Before it runs: pickle and dataclasses look the module up, by either name that the project may have for it.
     sys.modules[name] = sys.modules[path.stem] = module
