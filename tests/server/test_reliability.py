@@ -56,6 +56,11 @@ def works(server) -> None:
     server.session.close()
 
 
+def faults(server) -> list[str]:
+    """Lines of its log that say how its own code came to an error; that of the model may."""
+    return [line for line in server.lines if "Traceback" in line and '"target": "cog_oci.prediction"' not in line]
+
+
 def test_malformed_requests_are_refused_and_leave_no_trace():
     count = 10_000 if FULL else 12 * len(KINDS)
     with live_server("plain") as server:
@@ -68,7 +73,7 @@ def test_malformed_requests_are_refused_and_leave_no_trace():
         assert not wrong
         works(server)
         after = settled(server, before, megabytes=MEGABYTES)
-        assert "Traceback" not in server.log
+        assert not faults(server)
         figure("malformed requests", count=count, answers=Counter(answers), before=before, after=after)
 
 
@@ -96,7 +101,7 @@ def test_clients_that_hang_up_at_any_moment_cost_nothing():
             list(clients.map(leave, moments))
         works(server)
         after = settled(server, before, megabytes=MEGABYTES)
-        assert "Traceback" not in server.log
+        assert not faults(server)
         figure("disconnects", count=count, before=before, after=after)
 
 
