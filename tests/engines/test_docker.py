@@ -6,9 +6,11 @@ import base64
 import http.server
 import json
 import os
+import socket
 import socketserver
 import struct
 import threading
+import time
 
 import pytest
 
@@ -35,6 +37,9 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         self.answers: dict[str, tuple[int, object]] = {}
         self.asked: list[tuple[str, object]] = []
 
+    def handle_error(self, *_):
+        """Nobody need wait for an answer."""
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """Any method."""
@@ -49,6 +54,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
         self.wfile.write(data)
+        if words.endswith("/attach") and status == 200:
+            self.server.attached = self.connection
+            self.rfile.read()  # a container that goes on until it is stopped, or nobody looks any more
+        elif words.endswith("/stop"):
+            self.server.attached.shutdown(socket.SHUT_RDWR)
 
     do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server calls them so
 
@@ -73,6 +83,33 @@ def daemon(tmp_path):
 def inspected(identity: str) -> dict:
     config = {"Cmd": ["serve"], "Labels": {"x": "y"}, "WorkingDir": "/src"}
     return {"Id": identity, "Architecture": "amd64", "Config": config, "RootFS": {"Layers": ["sha256:1"]}}
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_container_that_has_said_that_it_is_over_is_removed_and_any_other_is_stopped_first(daemon, store, says_so):
+    daemon.answers |= {
+        "GET /images/a/b:c/json": (200, inspected(IMAGE.content_id)),
+        "POST /containers/create": (201, {"Id": "it"}),
+        "POST /containers/it/attach": (200, b""),
+        "POST /containers/it/start": (204, b""),
+        "POST /containers/it/stop": (204, b""),
+        "DELETE /containers/it": (204, b""),
+    }
+    image = DockerEngine(daemon.address).having(Offer(IMAGE, NAME), store)
+    (requests, asks), (answers, told) = os.pipe(), os.pipe()
+
+    with image.start(Launch(command=("predict",), pipes=(requests, told))) as container:
+        if says_so:
+            container.over()
+
+    os.close(asks)
+    with os.fdopen(answers, "rb") as pipe:
+        assert pipe.read() == b"", "nobody else has its other end any more"
+    end = time.monotonic() + 30
+    while daemon.asked[-1][0] != "DELETE /containers/it":  # which may not have been waited for
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    assert ("POST /containers/it/stop" in [words for words, _ in daemon.asked]) is not says_so
 
 
 @pytest.mark.parametrize("identity", [IMAGE.content_id, IMAGE.digest])
@@ -244,8 +281,6 @@ def test_a_daemon_elsewhere_has_none_of_our_folders_and_not_our_network():
 
 
 def test_a_container_that_talks_by_pipes_is_heard_to_its_end():
-    import socket
-
     ours, theirs = socket.socketpair()
     requests, told = os.pipe(), os.pipe()
     streams = Streams(ours, b"", terminal=False, source=requests[0], sink=told[1], closing=True)
