@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from cog_oci.cli._events import events_of
+from tests.server.census import family
 from tests.server.live import MODELS, ROOT
 
 pytestmark = pytest.mark.live
@@ -94,3 +98,24 @@ def test_a_training_is_told_as_a_prediction_is():
 
     assert (name, answer["status"]) == ("completed", "succeeded")
     assert answer["output"]["weights"].startswith("data:")
+
+
+def test_it_can_be_ended_where_it_is_process_1_too():
+    process = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, str(ROOT), "predictions"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=MODELS / "plain",
+        env={**os.environ, "COG_PREDICT_TYPE_STUB": "run.py:Runner"},
+    )
+    with process:
+        process.stdin.write(b'{"input": {"op": "sleep", "seconds": 60}}\n')
+        process.stdin.flush()
+        while process.stdout.readline() != b"event: ready\n":
+            pass
+        worker = family(process.pid)[1]
+        process.terminate()
+
+    assert process.returncode == 128 + signal.SIGTERM, "by itself: without a handler nothing would come of it there"
+    while Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes():
+        time.sleep(0.01)
