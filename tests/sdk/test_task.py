@@ -66,4 +66,5 @@ def test_an_error_that_cannot_be_looked_at_is_told_nevertheless():
         done = told(MirageError("far"))
 
     assert done is not None
-    assert (done.error, done.traceback) == ("MirageError: far", "MirageError: far\n")
+    assert done.error == "MirageError: far"
+    assert "MirageError: far\n" in done.traceback  # from Python 3.13 on, with where it came from
