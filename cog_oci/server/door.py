@@ -16,6 +16,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from cog_oci.server.awake import Awake
 from cog_oci.server.endpoint import BODY_BYTES, Answer, Call
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ __all__ = ["Door", "Front", "parse_head"]
 log = logging.getLogger("cog_oci.http")
 
 _PIPELINED = 64 << 10
+_QUICK = 0.00015
+"""Seconds after an answer in which a client on this machine asks again, and for which that is looked for."""
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _HEAD = re.compile(
     rb"(?:POST /(?:predictions|trainings)|PUT /(?:predictions|trainings)/([A-Za-z0-9\-._~!$&'()*+,;=:@]+))"
@@ -98,6 +101,8 @@ class Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request, or of several."""
+        if self._front.is_at_rest:
+            self._front.asked()
         if self._aside:
             self._inner.data_received(data)
             return
@@ -197,6 +202,8 @@ class Door(asyncio.Protocol):
             self._transport.resume_reading()
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._proceed)
+        elif not self._front.endpoint.predictions.running:
+            self._front.rest()
 
     def _step_aside(self) -> None:
         """Let Hypercorn have what has arrived, and what comes until `come_back`."""
@@ -261,6 +268,21 @@ class Front:
         self._second = 0
         self._date = b""
         self._heads: dict[tuple[int, str], bytes] = {}
+        self._awake = Awake(_QUICK, _QUICK)
+        self._since = 0.0
+        self.is_at_rest = False
+        """Whether every prediction has been answered, and nothing has come since."""
+
+    def rest(self) -> None:
+        """Every prediction has been answered: a client that waits for nothing else may ask again at once."""
+        self.is_at_rest, self._since = True, time.perf_counter()
+        self._awake.look()
+
+    def asked(self) -> None:
+        """Something has come."""
+        self.is_at_rest = False
+        self._awake.come()
+        self._awake.note(time.perf_counter() - self._since)
 
     def head(self, answer: Answer, *, close: bool) -> bytes:
         """Status line and headers of an answer (RFC 9112)."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import os
-import time
 from typing import TYPE_CHECKING, cast
 
-from cog_oci.sdk.cog._lookout import Lookout
 from cog_oci.sdk.cog._wire import Cancel, CheckHealth, Decoder, Done, Message, Predict, Withdraw, encode_apart
+from cog_oci.server.awake import Awake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,9 +59,7 @@ class Link(asyncio.Protocol):
         self._handle = handle
         self._decoder = Decoder()
         self._unanswered = 0
-        self._lookout = Lookout(_QUICK)
-        self._look_until = 0.0
-        self._looking = False
+        self._awake = Awake(_QUICK, _LOOK_SECONDS)
         self._held: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self.orders = _Orders()
@@ -75,11 +71,11 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on the messages that are complete."""
-        self._look_until = 0.0
+        self._awake.come()
         for message in self._decoder.feed(data):
             if type(message) is Done:
                 self._unanswered -= 1
-                self._lookout.note(message.predict_time)
+                self._awake.note(message.predict_time)
             self._handle(message)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
@@ -108,26 +104,13 @@ class Link(asyncio.Protocol):
             self._transport.write(body)
         if type(message) is Predict:
             self._unanswered += 1
-            if self._unanswered == 1 and self._lookout.worthwhile:
-                self._look_until = time.perf_counter() + _LOOK_SECONDS
-                if not self._looking:  # for the answer before, until just now
-                    self._looking = True
-                    self._loop.call_soon(self._look)
+            if self._unanswered == 1:
+                self._awake.look()
 
     def _send_held(self) -> None:
         held, self._held = self._held, []
         if held and self._transport is not None and not self.lost.done():
             self._transport.write(b"".join(held))
-
-    def _look(self) -> None:
-        """Keep the loop awake until there is an answer, or has been none for too long."""
-        if self._look_until and time.perf_counter() < self._look_until:
-            self._loop.call_soon(self._look)
-            return
-        self._looking = False
-        if self._look_until:
-            self._look_until = 0.0
-            self._lookout.note(math.inf)  # the worker has no processor, or a prediction that takes longer
 
     def close(self) -> None:
         """Read no more."""

@@ -64,7 +64,7 @@ async def _predict(link, theirs, heard, numbers, *, seconds=0.00001):
     looked = False
     for number in numbers:
         link.send(Predict(number, "p", {}, b"{}"))
-        looked = looked or bool(link._look_until)
+        looked = looked or link._awake.is_looking
         theirs.sendall(encode(Done(number, "succeeded", seconds)))
         await heard.get()
     return looked
@@ -107,10 +107,10 @@ async def test_with_another_one_in_flight_nothing_is_looked_for():
     async with _link() as (link, theirs, heard, _):
         await _predict(link, theirs, heard, range(1, 9))
         link.send(Predict(9, "p", {}, b"x" * 100_000))  # large ones go another way
-        until = link._look_until
+        until = link._awake._until
         assert until
         link.send(Predict(10, "p", {}, b"{}"))
-        assert link._look_until == until
+        assert link._awake._until == until
 
 
 async def test_what_is_sent_to_one_that_has_something_to_do_leaves_together_and_in_its_order():
@@ -146,8 +146,8 @@ async def test_what_was_to_be_sent_to_a_worker_that_has_gone_is_no_fault():
 async def test_where_each_answer_brings_the_next_request_the_loop_still_looks_once_a_round():
     async with _link() as (link, theirs, heard, slept):
         looks = []
-        look, handle = link._look, link._handle
-        link._look = lambda: (looks.append(len(slept)), look())
+        look, handle = link._awake._go_round, link._handle
+        link._awake._go_round = lambda: (looks.append(len(slept)), look())
 
         def next_at_once(message):
             handle(message)
