@@ -202,8 +202,8 @@ class Door(asyncio.Protocol):
             self._transport.resume_reading()
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._proceed)
-        elif not self._front.endpoint.predictions.running:
-            self._front.rest()
+        else:
+            self._front.answered()
 
     def _step_aside(self) -> None:
         """Let Hypercorn have what has arrived, and what comes until `come_back`."""
@@ -270,13 +270,19 @@ class Front:
         self._heads: dict[tuple[int, str], bytes] = {}
         self._awake = Awake(_QUICK, _QUICK)
         self._since = 0.0
+        self._answers = 0
+        """Since nothing was in flight."""
         self.is_at_rest = False
         """Whether every prediction has been answered, and nothing has come since."""
 
-    def rest(self) -> None:
-        """Every prediction has been answered: a client that waits for nothing else may ask again at once."""
-        self.is_at_rest, self._since = True, time.perf_counter()
-        self._awake.look()
+    def answered(self) -> None:
+        """One more has been: where it was alone, and nothing is in flight, its client may ask again at once."""
+        self._answers += 1
+        if not self.endpoint.predictions.running:
+            alone, self._answers = self._answers == 1, 0
+            self.is_at_rest, self._since = True, time.perf_counter()
+            if alone:  # several clients need the processor that looking for them would take
+                self._awake.look()
 
     def asked(self) -> None:
         """Something has come."""

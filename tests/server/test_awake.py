@@ -105,3 +105,14 @@ async def test_while_predictions_are_in_flight_no_client_is_looked_for(monkeypat
     for _ in range(20):
         door.data_received(REQUEST)
         assert not front._awake.is_looking
+
+
+async def test_several_clients_at_a_time_are_not_looked_for(monkeypatch):
+    monkeypatch.setattr(door_module, "_QUICK", 10.0)
+    door, front = opened()
+    for _ in range(20):
+        front.endpoint.predictions.running = 1
+        door.data_received(REQUEST)
+        front.endpoint.predictions.running = 0
+        door.data_received(REQUEST)
+        assert not front._awake.is_looking
