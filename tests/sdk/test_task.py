@@ -1,4 +1,4 @@
-"""What is told of an error of the model."""
+"""What is told of an error of the model, and when a prediction began."""
 
 from __future__ import annotations
 
@@ -68,3 +68,11 @@ def test_an_error_that_cannot_be_looked_at_is_told_nevertheless():
     assert done is not None
     assert done.error == "MirageError: far"
     assert "MirageError: far\n" in done.traceback  # from Python 3.13 on, with where it came from
+
+
+def test_a_file_that_is_made_while_a_prediction_runs_is_no_older_than_that(tmp_path):
+    for number in range(50):
+        began = Task(Desk(Channel(), None, Signature(), None), Predict(1, "p", {}, b"{}"))._began
+        made = tmp_path / str(number)
+        made.write_text("x")
+        assert made.stat().st_mtime >= began
