@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - what checks a lock reads the annotations
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
@@ -85,7 +85,7 @@ class Wheel(Artifact):
     """
 
     index: str
-    source: Source | None = seldom(None)  # noqa: RUF009 - a field, as `field` would give one
+    source: Source | None = seldom(None)
 
     @property
     def built(self) -> bool:
@@ -159,7 +159,7 @@ class Interpreter(Strict):
     suite: str
     version: str
     executable: str
-    archive: InterpreterArchive | None = seldom(None)  # noqa: RUF009 - a field, as `field` would give one
+    archive: InterpreterArchive | None = seldom(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +173,7 @@ class Archive(Strict):
     suite: str
     date: str
     inrelease: Sha256
-    key: Fingerprint = seldom("")  # noqa: RUF009 - a field, as `field` would give one
+    key: Fingerprint = seldom("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ It ships with the tool. `scripts/refresh-cuda-index` derives the rows about whee
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping  # noqa: TC003 - pydantic looks at the annotations
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal

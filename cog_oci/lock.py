@@ -92,8 +92,8 @@ class PlatformLock(Strict):
     steps: tuple[Step, ...] = seldom(())
     without_scripts: tuple[str, ...] = seldom(())
     builders: tuple[Wheel, ...] = seldom(())
-    base_image: BaseImage | None = seldom(None)  # noqa: RUF009 - a field, as `field` would give one
-    requires: Requires | None = seldom(None)  # noqa: RUF009 - likewise
+    base_image: BaseImage | None = seldom(None)
+    requires: Requires | None = seldom(None)
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every artifact once, in a fixed order."""

@@ -12,9 +12,10 @@ import click
 from cog_oci.cli._progress import watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
+    from cog_oci.build import Built
     from cog_oci.config import Project
     from cog_oci.layers import Compression
     from cog_oci.lock import Lock
@@ -104,6 +105,14 @@ def locked(found: Project) -> Lock:
     from cog_oci.lock import Lock
 
     return Lock.read(found.lock_path, memory())
+
+
+def record(found: Project, lock: Lock, built: Iterable[Built]) -> Lock:
+    """The lock with what its layers have turned out to be; the file has it, too, from now on."""
+    recorded = lock.recording({str(one.image.platform): one.layers for one in built})
+    if recorded != lock:
+        recorded.write(found.lock_path)
+    return recorded
 
 
 def memory() -> Memory:

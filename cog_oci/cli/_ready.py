@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cog_oci.cli._gap_words import warn_of_gaps
 from cog_oci.cli._gpus import default_gpus
-from cog_oci.cli._options import image_options, locked
+from cog_oci.cli._options import image_options, locked, record
 from cog_oci.engines import Offer
 from cog_oci.errors import CogError
 
@@ -202,9 +202,7 @@ class _Wanted:
 
         with caching(shop, self.project) as cached:
             built = build.build(self.project, self.platform, self.lock, cached, self.options)
-        recorded = self.lock.recording({str(self.platform): built.layers})
-        if recorded != self.lock:
-            recorded.write(self.project.lock_path)
+        record(self.project, self.lock, [built])
         warn_of_gaps(built.image, self.lock, shop)
         return built
 

@@ -21,6 +21,7 @@ from cog_oci.cli._options import (
     platform_option,
     platforms,
     project,
+    record,
     schema_option,
     weights_option,
     workshop,
@@ -131,19 +132,17 @@ def image(  # noqa: PLR0913 - one argument an option
             click.echo(_words(whole, as_json=as_json))
             return
         with caching(steps.allowing(shop), found) as cached:
-            built = {str(one): build.build(found, one, lock, cached, options) for one in platforms(platform)}
-        recorded = lock.recording({name: one.layers for name, one in built.items()})
-        if recorded != lock:
-            recorded.write(found.lock_path)
-        images = [one.image.stored() for one in built.values()]
+            built = [build.build(found, one, lock, cached, options) for one in platforms(platform)]
+        recorded = record(found, lock, built)
+        images = [one.image.stored() for one in built]
         if loader is not None:
             whole = Archive(images, reference)  # engines keep nothing but images
-            loader(whole, next(iter(built.values())).image, shop)
+            loader(whole, built[0].image, shop)
         else:
-            documents = [blob for one in attached(found, recorded, built.values()) for blob in one.blobs]
+            documents = [blob for one in attached(found, recorded, built) for blob in one.blobs]
             whole = Archive(images, reference, documents)
             _write(whole, target, output, shop)
-        for one in built.values():
+        for one in built:
             warn_of_gaps(one.image, lock, shop)
     click.echo(_words(whole, as_json=as_json), err=target is None and not load)
 

@@ -25,6 +25,7 @@ from cog_oci.cli._options import (
     platform_option,
     platforms,
     project,
+    record,
     schema_option,
     weights_option,
     workshop,
@@ -113,9 +114,7 @@ def push(  # noqa: PLR0913 - one argument an option
 
         with _saying_what_replicate_wants(place), _Sending(repository, limits, shop, made) as sending:
             built = made(sending)
-            recorded = lock.recording({str(one.image.platform): one.layers for one in built})
-            if recorded != lock:
-                recorded.write(found.lock_path)
+            recorded = record(found, lock, built)
             whole = Archive([one.image.stored() for one in built], place.reference)
             documents = attached(found, recorded, built)
             for one in built:  # while the registry is busy with the blobs

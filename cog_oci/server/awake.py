@@ -24,11 +24,6 @@ class Awake:
         self._until = 0.0
         self._going_round = False
 
-    @property
-    def is_looking(self) -> bool:
-        """Whether it has begun to look for something that has not come."""
-        return bool(self._until)
-
     def look(self) -> None:
         """Something is expected: look for it, if it is likely to come at once."""
         if not self._lookout.worthwhile:

@@ -29,12 +29,13 @@ class Journal:
 
     def __call__(self, prediction: Prediction, event: Event) -> None:
         """Write down what has happened, if it is worth a line."""
-        kind = type(event)
+        kind, trace_of_error = type(event), None
         if kind is Started:
             text = "Starting prediction"
         elif kind is Done:
             assert isinstance(event, Done)
             text = f"Prediction {event.status}: {event.error}" if event.error else f"Prediction {event.status}"
+            trace_of_error = event.traceback
         elif kind is Log:
             assert isinstance(event, Log)
             text = event.text.rstrip("\n")
@@ -43,6 +44,6 @@ class Journal:
         fields: tuple[tuple[str, str], ...] = (("prediction_id", prediction.id),)
         if prediction.request.trace and (trace := trace_id(prediction.request.trace.get("traceparent"))) is not None:
             fields = (*fields, ("trace_id", trace))
-        if kind is Done and event.traceback:  # type: ignore[union-attr]  # see above
-            fields = (*fields, ("traceback", event.traceback.rstrip("\n")))  # type: ignore[union-attr]
+        if trace_of_error:
+            fields = (*fields, ("traceback", trace_of_error.rstrip("\n")))
         self._write("INFO", _TARGET, text, time.time(), fields)

@@ -205,7 +205,7 @@ def _keep_to_ourselves() -> None:
 
 def _folder() -> str:
     """A new one for temporary files, for nobody else; its path is absolute, as the model may go elsewhere."""
-    path = os.path.abspath(os.path.join(os.environ.get("TMPDIR") or "/tmp", f"cog-{os.urandom(8).hex()}"))  # noqa: S108
+    path = os.path.abspath(os.path.join(os.environ.get("TMPDIR") or "/tmp", f"cog-{os.urandom(8).hex()}"))  # noqa: S108 - its name is new
     try:
         os.mkdir(path, 0o700)
     except OSError:

@@ -81,8 +81,7 @@ class Request:
 
     def answer(self) -> tuple[int, bytes]:
         """Status and body of any answer."""
-        # While the daemon works there is time to import it.
-        from http.client import HTTPException, HTTPResponse  # noqa: PLC0415
+        from http.client import HTTPException, HTTPResponse  # noqa: PLC0415 - while the daemon works there is time
 
         response = HTTPResponse(self._socket)
         try:

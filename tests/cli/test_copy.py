@@ -20,13 +20,13 @@ def registry():
 
 
 @pytest.fixture
-def built(project, cache):  # noqa: F811
+def built(project, cache):  # noqa: F811 - the fixture
     """image.tar, for two platforms, in the project's folder; and its digest."""
     lock_by_hand(project, platforms=("linux/amd64", "linux/arm64"))
     return command("image", "--platform", "linux/amd64,linux/arm64", cwd=project).stdout
 
 
-def test_an_image_goes_round_and_stays_what_it_is(built, project, registry, monkeypatch, tmp_path):  # noqa: F811
+def test_an_image_goes_round_and_stays_what_it_is(built, project, registry, monkeypatch, tmp_path):  # noqa: F811 - the fixture
     monkeypatch.setenv("COG_CACHE_DIR", str(tmp_path / "another"))  # whose store has none of the blobs
     name = f"{registry.host}/me/model:v1"
     for source, target in [("image.tar", name), (name, "layout/"), ("layout", "again.tar")]:
@@ -39,7 +39,7 @@ def test_an_image_goes_round_and_stays_what_it_is(built, project, registry, monk
     assert any(MediaType.LOCK.encode() in data for _, data in registry.repos["me/model"].manifests.values())
 
 
-def test_another_repository_of_the_registry_mounts_and_nothing_is_read(built, project, registry, monkeypatch, tmp_path):  # noqa: F811
+def test_another_repository_of_the_registry_mounts_and_nothing_is_read(built, project, registry, monkeypatch, tmp_path):  # noqa: F811 - the fixture
     command("copy", "image.tar", f"{registry.host}/me/model:v1", cwd=project)
     monkeypatch.setenv("COG_CACHE_DIR", str(tmp_path / "another"))
     registry.seen.clear()
@@ -54,7 +54,7 @@ def test_another_repository_of_the_registry_mounts_and_nothing_is_read(built, pr
                 assert not any(method == "GET" and part.descriptor.digest in path for method, path in registry.seen)
 
 
-def test_one_platform_of_several_is_copied_with_what_belongs_to_it(built, project, registry):  # noqa: F811
+def test_one_platform_of_several_is_copied_with_what_belongs_to_it(built, project, registry):  # noqa: F811 - the fixture
     name = f"{registry.host}/me/model:v1"
 
     done = command("copy", "image.tar", name, "--platform", "linux/arm64", cwd=project)
@@ -70,7 +70,7 @@ def test_one_platform_of_several_is_copied_with_what_belongs_to_it(built, projec
     assert not (project / "other.tar").exists()
 
 
-def test_a_digest_is_no_place_to_copy_to(built, project):  # noqa: F811
+def test_a_digest_is_no_place_to_copy_to(built, project):  # noqa: F811 - the fixture
     done = cog_oci("copy", "image.tar", f"localhost:1/x@{built.strip()}", cwd=project, check=False)
 
     assert done.returncode == 1

@@ -13,7 +13,7 @@ from tests.conftest import keep_wheel, make_wheel
 
 
 @pytest.fixture
-def lacking(project, cache, tmp_path):  # noqa: F811
+def lacking(project, cache, tmp_path):  # noqa: F811 - the fixture
     """A project with a wheel that brings its own C library, and needs one library that nothing brings."""
     from cog_oci.store import Store
 

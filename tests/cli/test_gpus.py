@@ -59,7 +59,7 @@ def test_where_there_is_no_driver_or_no_gpu_can_be_given_that_is_said(asked):
     assert (gpus, "the sandbox has no GPUs" in line) == (None, True)
 
 
-def test_the_image_says_what_it_requires_in_the_words_of_nvidias_toolkit_and_only_then(project):  # noqa: F811
+def test_the_image_says_what_it_requires_in_the_words_of_nvidias_toolkit_and_only_then(project):  # noqa: F811 - the fixture
     lock_by_hand(project)
     found = Project.find(project)
     parts = Lock.read(found.lock_path).platforms["linux/amd64"]

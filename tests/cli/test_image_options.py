@@ -14,7 +14,7 @@ from .test_commands import cache, project  # noqa: F401 - fixtures
 
 
 @pytest.fixture
-def locked(project, cache):  # noqa: F811
+def locked(project, cache):  # noqa: F811 - the fixture
     lock_by_hand(project)
     return project
 

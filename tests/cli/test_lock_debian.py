@@ -208,7 +208,7 @@ def leave_unsigned(archive):
         (leave_unsigned, "InRelease of vendor ./: it is not signed"),
     ],
 )
-def test_what_is_wrong_with_an_archive_is_told_by_name_and_nothing_is_written(asking, vendor, cache, harm, said):  # noqa: F811
+def test_what_is_wrong_with_an_archive_is_told_by_name_and_nothing_is_written(asking, vendor, cache, harm, said):  # noqa: F811 - the fixture
     harm(vendor)
 
     done = lock(asking, check=False)

@@ -23,7 +23,7 @@ def docker(tmp_path, monkeypatch):
     return tmp_path / "docker" / "config.json"
 
 
-def test_a_password_comes_in_on_standard_input_and_is_shown_nowhere(server, docker, tmp_path):  # noqa: F811
+def test_a_password_comes_in_on_standard_input_and_is_shown_nowhere(server, docker, tmp_path):  # noqa: F811 - the fixture
     done = subprocess.run(
         [*COMMAND, "login", server.host, "-u", "me", "--password-stdin"],
         input="secret\n",
@@ -57,7 +57,7 @@ def test_the_registry_may_be_named_as_with_cog(tmp_path):
     assert "hint: add -u NAME" in same.stderr
 
 
-def test_a_scheme_says_whether_tls_is_spoken_and_is_no_part_of_the_name(server, docker, tmp_path):  # noqa: F811
+def test_a_scheme_says_whether_tls_is_spoken_and_is_no_part_of_the_name(server, docker, tmp_path):  # noqa: F811 - the fixture
     def asked(name: str):
         return subprocess.run(
             [*COMMAND, "login", name, "-u", "me", "--password-stdin"],

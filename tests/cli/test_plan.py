@@ -14,7 +14,7 @@ from tests.images.conftest import cog_oci
 from .test_commands import cache, project  # noqa: F401 - fixtures
 
 
-def test_it_shows_layers_bytes_and_reasons_and_needs_no_artifact(project, cache, tmp_path):  # noqa: F811
+def test_it_shows_layers_bytes_and_reasons_and_needs_no_artifact(project, cache, tmp_path):  # noqa: F811 - the fixture
     big = keep_wheel(Store(tmp_path / "elsewhere"), make_wheel(tmp_path, "big", {"big/a.py": b"1"}))
     lock_by_hand(project, replace(big, size=9 << 20))
 
@@ -27,7 +27,7 @@ def test_it_shows_layers_bytes_and_reasons_and_needs_no_artifact(project, cache,
     assert not (cache / "blobs").exists()
 
 
-def test_a_layer_that_was_built_shows_its_own_size(project, cache):  # noqa: F811
+def test_a_layer_that_was_built_shows_its_own_size(project, cache):  # noqa: F811 - the fixture
     lock_by_hand(project)
     command("image", cwd=project)
 

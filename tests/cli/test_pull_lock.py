@@ -11,7 +11,7 @@ from tests.transports.strict_registry import strict
 
 
 @pytest.fixture
-def pushed(project, cache):  # noqa: F811
+def pushed(project, cache):  # noqa: F811 - the fixture
     """The name of an image in a registry, whose digest the project's image has."""
     lock_by_hand(project, platforms=("linux/amd64", "linux/arm64"))
     with strict() as registry:
@@ -20,7 +20,7 @@ def pushed(project, cache):  # noqa: F811
         yield name
 
 
-def test_the_image_is_made_again_from_the_lock_that_came_back(pushed, project):  # noqa: F811
+def test_the_image_is_made_again_from_the_lock_that_came_back(pushed, project):  # noqa: F811 - the fixture
     before = command("image", "--digest", "--platform", "linux/amd64,linux/arm64", cwd=project).stdout
     (project / "cog.lock").unlink()
 
@@ -30,7 +30,7 @@ def test_the_image_is_made_again_from_the_lock_that_came_back(pushed, project): 
     assert command("image", "--digest", "--platform", "linux/amd64,linux/arm64", cwd=project).stdout == before
 
 
-def test_another_lock_is_not_written_over_unless_asked_to(pushed, project):  # noqa: F811
+def test_another_lock_is_not_written_over_unless_asked_to(pushed, project):  # noqa: F811 - the fixture
     (project / "cog.lock").write_text("{}")
 
     done = command("pull-lock", pushed, cwd=project, check=False)

@@ -34,7 +34,7 @@ def registry():
 
 
 @pytest.fixture
-def locked(project, cache):  # noqa: F811
+def locked(project, cache):  # noqa: F811 - the fixture
     lock_by_hand(project, platforms=("linux/amd64", "linux/arm64"))
     return project
 
@@ -58,7 +58,7 @@ def test_a_second_push_sends_nothing_and_a_change_only_what_changed(locked, regi
     assert "sent 2 blobs" in command("push", name, cwd=locked).stderr  # the code, and the configuration
 
 
-def test_layers_that_are_there_are_on_their_way_before_the_code_is_looked_at(locked, cache):  # noqa: F811
+def test_layers_that_are_there_are_on_their_way_before_the_code_is_looked_at(locked, cache):  # noqa: F811 - the fixture
     taken = []
 
     class Receiver:

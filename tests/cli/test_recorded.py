@@ -30,7 +30,7 @@ def once(tmp_path_factory):
 
 
 @pytest.fixture
-def built(once, cache, tmp_path):  # noqa: F811
+def built(once, cache, tmp_path):  # noqa: F811 - the fixture
     """A copy of that for each test: its project and its digest; COG_CACHE_DIR is the copy of the store."""
     folder, digest = once
     shutil.copytree(folder / "cache", cache)
@@ -105,7 +105,7 @@ def test_a_digest_that_nothing_says_is_an_error_that_says_what_to_do(built, tmp_
     assert "build the image once" in done.stderr
 
 
-def test_a_layer_that_comes_out_otherwise_fails_the_build_and_names_the_place(built, cache, tmp_path):  # noqa: F811
+def test_a_layer_that_comes_out_otherwise_fails_the_build_and_names_the_place(built, cache, tmp_path):  # noqa: F811 - the fixture
     folder, _ = built
     path = folder / "cog.lock"
     locked = Lock.read(path)
@@ -138,7 +138,7 @@ def test_a_layer_that_comes_out_otherwise_fails_the_build_and_names_the_place(bu
     assert other.diff_id in done.stderr
 
 
-def test_several_platforms_are_one_index(project, cache):  # noqa: F811
+def test_several_platforms_are_one_index(project, cache):  # noqa: F811 - the fixture
     both = "linux/amd64,linux/arm64"
     lock_by_hand(project, platforms=("linux/amd64", "linux/arm64"))
 

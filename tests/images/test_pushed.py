@@ -44,7 +44,7 @@ def test_skopeo_pulls_the_same_image(pushed, filetype, tmp_path):
         assert source.images() == built.images()
 
 
-def test_a_machine_with_nothing_pushes_the_same_image_in_kilobytes(pushed, filetype, registry, tmp_path):  # noqa: F811
+def test_a_machine_with_nothing_pushes_the_same_image_in_kilobytes(pushed, filetype, registry, tmp_path):  # noqa: F811 - the fixture
     done = cog_oci(
         *("push", f"{registry.host}/pushed/again:v1"),
         cwd=filetype.folder,

@@ -43,18 +43,18 @@ async def slept(monkeypatch):
 async def test_what_came_at_once_several_times_is_looked_for_until_it_was_looked_for_in_vain(slept):
     awake = Awake(0.01, 0.005)
     awake.look()
-    assert not awake.is_looking
+    assert not awake._until
     for _ in range(8):
         awake.note(0.001)
     awake.look()
-    assert awake.is_looking
+    assert awake._until
     del slept[:]
     await asyncio.sleep(0.05)
     assert slept[0] == 0
     assert max(slept) > 0.01
-    assert not awake.is_looking
+    assert not awake._until
     awake.look()
-    assert not awake.is_looking
+    assert not awake._until
 
 
 async def test_what_has_come_is_not_looked_for(slept):
@@ -83,11 +83,11 @@ async def test_a_client_that_asks_again_as_soon_as_it_is_answered_is_looked_for(
     door, front = opened()
     for _ in range(8):
         door.data_received(REQUEST)
-        assert not front._awake.is_looking
+        assert not front._awake._until
     door.data_received(REQUEST)
-    assert front._awake.is_looking
+    assert front._awake._until
     door.data_received(REQUEST[:10])
-    assert not front._awake.is_looking
+    assert not front._awake._until
 
 
 async def test_a_client_that_takes_its_time_is_not_looked_for(monkeypatch):
@@ -96,7 +96,7 @@ async def test_a_client_that_takes_its_time_is_not_looked_for(monkeypatch):
     for _ in range(20):
         door.data_received(REQUEST)
         await asyncio.sleep(0.001)
-        assert not front._awake.is_looking
+        assert not front._awake._until
 
 
 async def test_while_predictions_are_in_flight_no_client_is_looked_for(monkeypatch):
@@ -104,7 +104,7 @@ async def test_while_predictions_are_in_flight_no_client_is_looked_for(monkeypat
     door, front = opened(running=1)
     for _ in range(20):
         door.data_received(REQUEST)
-        assert not front._awake.is_looking
+        assert not front._awake._until
 
 
 async def test_several_clients_at_a_time_are_not_looked_for(monkeypatch):
@@ -115,4 +115,4 @@ async def test_several_clients_at_a_time_are_not_looked_for(monkeypatch):
         door.data_received(REQUEST)
         front.endpoint.predictions.running = 0
         door.data_received(REQUEST)
-        assert not front._awake.is_looking
+        assert not front._awake._until

@@ -64,7 +64,7 @@ async def _predict(link, theirs, heard, numbers, *, seconds=0.00001):
     looked = False
     for number in numbers:
         link.send(Predict(number, "p", {}, b"{}"))
-        looked = looked or link._awake.is_looking
+        looked = looked or bool(link._awake._until)
         theirs.sendall(encode(Done(number, "succeeded", seconds)))
         await heard.get()
     return looked
