@@ -15,7 +15,7 @@ from pydantic_core import from_json
 __all__ = ["BodyError", "PredictionBody", "parse_body"]
 
 _LARGE = 1 << 16
-_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
+_HUGE = re.compile(rb"[0-9](?:[eE]\+?[0-9]{3}|[0-9]{299})")
 
 WebhookEvent = Literal["start", "output", "logs", "completed"]
 

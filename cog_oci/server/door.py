@@ -44,13 +44,16 @@ _UNUSUAL = {"transfer-encoding", "expect", "upgrade", "trailer", "te", "http2-se
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """A request's head: its bytes, what they say, and the length of the body after them."""
+    """A request's head: its bytes, and what they say."""
 
     content: bytes
     headers: dict[str, str]
     identity: str | None
     training: bool
-    length: int
+    size: int
+    """Bytes of the head."""
+    end: int
+    """Bytes of the whole request."""
 
 
 def parse_head(data: bytes | bytearray) -> _Head | None:
@@ -75,7 +78,8 @@ def parse_head(data: bytes | bytearray) -> _Head | None:
         return None
     identity = None if found[1] is None else found[1].decode("ascii")
     training = data.startswith((b"POST /t", b"PUT /t"))
-    return _Head(bytes(found[0]), headers, identity, training, int(length))
+    size = found.end()
+    return _Head(bytes(found[0]), headers, identity, training, size, size + int(length))
 
 
 class Door(asyncio.Protocol):
@@ -125,15 +129,19 @@ class Door(asyncio.Protocol):
             if head is None:
                 self._step_aside()
                 return
-            end = len(head.content) + head.length
-            if len(self._buffer) < end:
+            buffer = self._buffer
+            left = len(buffer) - head.end
+            if left < 0:
                 self._head = head
                 if self._timer is None:
                     self._timer = asyncio.get_running_loop().call_later(self._front.body_seconds, self._too_slow)
                 return
-            with memoryview(self._buffer) as view:  # a large body is copied once
-                body = bytes(view[len(head.content) : end])
-                self._buffer = bytes(view[end:])
+            if not left and type(buffer) is bytes:  # all at once, as nearly every request comes
+                body, self._buffer = buffer[head.size :], b""
+            else:
+                with memoryview(buffer) as view:  # a large body is copied once
+                    body = bytes(view[head.size : head.end])
+                    self._buffer = bytes(view[head.end :])
             self._head = None
             if self._timer is not None:
                 self._stop_timer()
@@ -168,6 +176,7 @@ class Door(asyncio.Protocol):
         if not self.answering or self._transport.is_closing():
             return
         self._abandon = None
+        body = answer.body
         if answer.stream is not None:
             assert answer.prediction is not None
             self._answer = answer
@@ -175,11 +184,11 @@ class Door(asyncio.Protocol):
             answer.stream.open(answer.prediction, self._write_chunk, self._end_stream)
             return
         head = self._front.head(answer, close=self.closing)
-        if len(answer.body) < 1 << 16:
-            self._transport.write(head + answer.body)
+        if len(body) < 1 << 16:
+            self._transport.write(head + body)
         else:
             self._transport.write(head)
-            self._transport.write(answer.body)
+            self._transport.write(body)
         self._done()
 
     def _write_chunk(self, content: bytes) -> None:
@@ -266,8 +275,8 @@ class Front:
         self.authorization = authorization
         self.body_seconds = body_seconds
         self._second = 0
-        self._date = b""
         self._heads: dict[tuple[int, str], bytes] = {}
+        """What all answers of a status and a type begin with, in this second."""
         self._awake = Awake(_QUICK, _QUICK)
         self._since = 0.0
         self._answers = 0
@@ -294,15 +303,18 @@ class Front:
         """Status line and headers of an answer (RFC 9112)."""
         second = int(time.time())
         if second != self._second:
-            self._second, self._date = second, formatdate(second, usegmt=True).encode("ascii")
+            self._second = second
             self._heads.clear()
-        key = (answer.status, answer.content_type)
-        head = self._heads.get(key)
-        if head is None:
-            kind, reason = answer.content_type.encode("latin-1"), HTTPStatus(answer.status).phrase.encode("ascii")
-            lines = (b"HTTP/1.1 %d %b" % (answer.status, reason), b"content-type: " + kind, b"date: " + self._date, b"")
-            head = self._heads[key] = b"\r\n".join(lines)
-        extra = b"connection: close\r\n" if close else b""
+        head = self._heads.get((answer.status, answer.content_type)) or self._begin(answer)
+        if close:
+            head += b"connection: close\r\n"
         if answer.stream is not None:
-            return head + extra + b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
-        return head + extra + b"content-length: %d\r\n\r\n" % len(answer.body)
+            return head + b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+        return b"%bcontent-length: %d\r\n\r\n" % (head, len(answer.body))
+
+    def _begin(self, answer: Answer) -> bytes:
+        kind, reason = answer.content_type.encode("latin-1"), HTTPStatus(answer.status).phrase.encode("ascii")
+        date = formatdate(self._second, usegmt=True).encode("ascii")
+        head = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ndate: %b\r\n" % (answer.status, reason, kind, date)
+        self._heads[answer.status, answer.content_type] = head
+        return head

@@ -261,13 +261,17 @@ class Endpoint:
 
 
 class _Reporter:
-    """Answers when the prediction has ended."""
+    """Answers when the prediction has ended, and lets go of who is answered: the prediction is kept for longer."""
 
-    __slots__ = ("_reply", "answered")
+    __slots__ = ("_reply",)
 
     def __init__(self, reply: Callable[[Answer], None]) -> None:
-        self._reply = reply
-        self.answered = False
+        self._reply: Callable[[Answer], None] | None = reply
+
+    @property
+    def answered(self) -> bool:
+        """Whether it has been."""
+        return self._reply is None
 
     def __call__(self, prediction: Prediction, event: Event) -> None:
         kind = type(event)
@@ -278,9 +282,9 @@ class _Reporter:
 
     def reply(self, answer: Answer) -> None:
         """Once only."""
-        if not self.answered:
-            self.answered = True
-            self._reply(answer)
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply(answer)
 
 
 class _Acceptance:

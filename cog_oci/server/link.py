@@ -62,6 +62,7 @@ class Link(asyncio.Protocol):
         self._awake = Awake(_QUICK, _LOOK_SECONDS)
         self._held: list[bytes] = []
         self._transport: asyncio.Transport | None = None
+        self._gone = False
         self.orders = _Orders()
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
@@ -80,6 +81,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
         """The worker has gone."""
+        self._gone = True
         self.orders.close()
         if not self.lost.done():
             self.lost.set_result(None)
@@ -87,29 +89,30 @@ class Link(asyncio.Protocol):
     def send(self, message: Message) -> None:
         """Raises ValueError for a value that JSON does not have."""
         start, body = encode_apart(message)
-        if self._transport is None or self.lost.done():
+        if self._gone or self._transport is None:
             return
-        if type(message) in _ORDERS:
+        kind, busy = type(message), self._unanswered
+        if kind is Predict:
+            self._unanswered = busy + 1
+        elif kind in _ORDERS:
             self.orders.write(start)
             return
-        if len(body) < _LARGE and self._unanswered:
-            if not self._held:
-                self._loop.call_soon(self._send_held)
-            self._held += (start, body)
-        elif len(body) < _LARGE:
-            self._transport.write(start + body)
-        else:
+        if len(body) >= _LARGE:
             self._send_held()
             self._transport.write(start)
             self._transport.write(body)
-        if type(message) is Predict:
-            self._unanswered += 1
-            if self._unanswered == 1:
-                self._awake.look()
+        elif busy:
+            if not self._held:
+                self._loop.call_soon(self._send_held)
+            self._held.append(start + body)
+        else:
+            self._transport.write(start + body)
+        if not busy and kind is Predict:
+            self._awake.look()
 
     def _send_held(self) -> None:
         held, self._held = self._held, []
-        if held and self._transport is not None and not self.lost.done():
+        if held and self._transport is not None and not self._gone:
             self._transport.write(b"".join(held))
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from cog_oci.sdk.cog._wire import Done, Output
-from cog_oci.server.prediction import Refused
+from cog_oci.server.prediction import Refused, Started
 
 if TYPE_CHECKING:
     from cog_oci.server.prediction import Event, Prediction
@@ -58,9 +58,10 @@ class Metrics:
     def __call__(self, prediction: Prediction, event: Event) -> None:
         """Hear of a prediction; nearly always of its start, which counts for nothing, or of its end."""
         kind = type(event)
+        if kind is Started:
+            return
         if kind is Done:
-            assert isinstance(event, Done)
-            self.ended[event.status].observe(event.predict_time)
+            self.ended[event.status].observe(event.predict_time)  # type: ignore[union-attr]  # kind says so
             if self._streaming:
                 self._streaming.discard(prediction.id)
         elif kind is Output and prediction.id not in self._streaming:

@@ -30,6 +30,8 @@ class Status(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
 
+    __hash__ = str.__hash__  # that of enumerations is written in Python, and statuses are keys all the time
+
     @property
     def terminal(self) -> bool:
         """Whether nothing can follow."""
@@ -106,9 +108,9 @@ class Prediction:
         self.error: str | None = None
         self.invalid_field: str | None = None
         self._output: bytes | None = None
-        self._items: list[bytes] = []
-        self._logs: list[str] = []
-        self._metrics: dict[str, Any] = {}
+        self._items: list[bytes] | None = None  # most predictions have none of these three
+        self._logs: list[str] | None = None
+        self._metrics: dict[str, Any] | None = None
         self._predict_time: float | None = None
         self._created = time.time()
         self._started: float | None = None
@@ -134,18 +136,22 @@ class Prediction:
 
     def apply(self, event: Event) -> None:
         """Take in the next event, unless the prediction has ended."""
-        if self.status in _TERMINAL:
+        if self._completed is not None:
             return
         kind = type(event)
         if kind is Done:
             self._end(event)  # type: ignore[arg-type]  # kind says so, at a third of the cost of a match
         elif kind is Output:
             self.streamed = True
+            if self._items is None:
+                self._items = []
             self._items.append(event.lines)  # type: ignore[union-attr]  # as above
         elif kind is Started:
             self.status = Status.PROCESSING
             self._started = time.time()
         elif isinstance(event, Log):
+            if self._logs is None:
+                self._logs = []
             self._logs.append(event.text)
         elif isinstance(event, Metric):
             self._record(event)
@@ -171,14 +177,16 @@ class Prediction:
     def size(self) -> int:
         """About how many bytes its request and its answer have."""
         size = len(self.request.body) + (0 if self._output is None else len(self._output))
-        if self._items or self._logs:
-            size += sum(map(len, self._items)) + sum(map(len, self._logs))
+        if self._items is not None:
+            size += sum(map(len, self._items))
+        if self._logs is not None:
+            size += sum(map(len, self._logs))
         return size
 
     @property
     def logs(self) -> str:
         """Everything that was printed so far."""
-        return "".join(self._logs)
+        return "" if self._logs is None else "".join(self._logs)
 
     def to_bytes(self, *, with_input: bool = False, as_of: Status | None = None) -> bytes:
         """The prediction as the API shows it: a JSON object. What has nothing to say is left out, as Cog does.
@@ -191,25 +199,32 @@ class Prediction:
             parts += (b',"input":', to_line(self.request.given))
         parts.append(_STATUS[status])
         if self.streamed:
-            parts += (b',"output":[', b"\n".join(self._items).replace(b"\n", b","), b"]")
+            parts += (b',"output":[', b"\n".join(self._items or ()).replace(b"\n", b","), b"]")
         elif self._output is not None:
             single = not now and not self._output.startswith(b"[")
             parts += (b',"output":[', self._output, b"]") if single else (b',"output":', self._output)
         if now and self.error is not None:
             parts += (b',"error":', to_line(self.error))
-        parts += (b',"logs":', to_line(self.logs) if self._logs else b'""', b',"metrics":', self._metrics_line(now=now))
+        if self._logs:
+            parts += (b',"logs":', to_line(self.logs))
+        else:
+            parts.append(b',"logs":""')
+        metrics, predict_time = self._metrics, self._predict_time if now else None
+        if metrics:
+            shown = _nested(metrics if predict_time is None else {**metrics, "predict_time": predict_time})
+            parts += (b',"metrics":', to_line(shown))
+        elif predict_time is None:
+            parts.append(b',"metrics":{}')
+        else:  # to the nanosecond: what a float has beyond it is noise, and takes three times as long to write
+            parts.append(f',"metrics":{{"predict_time":{predict_time:.9f}}}'.encode("ascii"))
         started = "" if status is Status.STARTING or self._started is None else f'","started_at":"{_iso(self._started)}'
         completed = f'","completed_at":"{_iso(self._completed)}' if now and self._completed is not None else ""
         parts.append(f',"created_at":"{_iso(self._created)}{started}{completed}"}}'.encode("ascii"))
         return b"".join(parts)
 
-    def _metrics_line(self, *, now: bool) -> bytes:
-        metrics, predict_time = self._metrics, self._predict_time if now else None
-        if not metrics:
-            return b"{}" if predict_time is None else b'{"predict_time":%b}' % repr(predict_time).encode("ascii")
-        return to_line(_nested(metrics if predict_time is None else {**metrics, "predict_time": predict_time}))
-
     def _record(self, event: Metric) -> None:
+        if self._metrics is None:
+            self._metrics = {}
         old = self._metrics.get(event.name)
         match event.mode:
             case "delete":
@@ -257,4 +272,4 @@ def _second(second: int) -> str:
 def _iso(moment: float) -> str:
     """The moment as RFC 3339 has it; most moments of a prediction are in one second."""
     second = int(moment)
-    return f"{_second(second)}.{int((moment - second) * 1e6):06d}+00:00"
+    return f"{_second(second)}.{int((moment - second) * 1e6):06}+00:00"

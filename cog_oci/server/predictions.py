@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from itertools import count
+import time
+from itertools import count, islice
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,13 @@ class Predictions:
         self._last_end = 0.0
         self._draining = False
         self._lanes: dict[object, Lane] = {}
+        self._sole: Lane | None = None
+        """The one worker that there is, if it takes something ahead: of several, who knows which is free first."""
         self._active: dict[str, Prediction] = {}
         self._numbered: dict[int, tuple[Prediction, Lane]] = {}
         self._withdrawing: set[int] = set()
         self._waiting: dict[Prediction, float] = {}
-        """Until when each waits, as the loop counts; those in the queue for ever."""
+        """Until when each waits, by the monotonic clock; those in the queue for ever."""
         self._sweeper: asyncio.TimerHandle | None = None
         self._numbers = count(1)
         self._idle = asyncio.Event()
@@ -58,10 +61,11 @@ class Predictions:
 
     def open(self, worker: object, slots: int, send: Callable[[Message], None], *, ahead: bool = False) -> None:
         """`worker` takes `slots` predictions at a time from now on; with `ahead`, some more that wait there."""
-        self._lanes[worker] = Lane(slots, send, takes_ahead=ahead)
+        lane = self._lanes[worker] = Lane(slots, send, takes_ahead=ahead)
+        self._look_who_is_there()
         if not self._draining:
             self._unavailable = None
-        self._hand_on()
+        self._hand_on(lane)
 
     def close(self, worker: object, unavailable: str, error: str, *, replaced: bool = False) -> None:
         """`worker` has gone: what it ran fails with `error`; without another one, so does what waits.
@@ -69,12 +73,16 @@ class Predictions:
         Where it is being `replaced`, the queue goes on waiting, for its successor.
         """
         lane = self._lanes.pop(worker, None)
-        for waiting in lane.ahead.values() if lane else ():
-            waiting.sent = False
-            self._withdrawing.discard(waiting.number)
-        for number in sorted(lane.running) if lane else ():
-            prediction = self._numbered[number][0]
-            self._finish(prediction, Done(number, "failed", prediction.elapsed, error=error))
+        self._look_who_is_there()
+        if lane is not None:
+            lane.slots = 0
+            for waiting in lane.ahead.values():
+                waiting.sent = False
+                self._withdrawing.discard(waiting.number)
+            lane.ahead.clear()
+            for number in sorted(lane.running):
+                prediction = self._numbered[number][0]
+                self._finish(prediction, Done(number, "failed", prediction.elapsed, error=error))
         if not self._lanes:
             self._unavailable = self._unavailable if self._draining else unavailable
             for prediction in list(self._waiting):
@@ -176,9 +184,9 @@ class Predictions:
         if isinstance(event, Done) and event.status == "withdrawn":
             del lane.ahead[number]
             self._drop(prediction)
-            self._hand_on()
+            self._hand_on(lane)
         elif isinstance(event, Kept):
-            self._hand_on()
+            self._hand_on(lane)
         else:
             del self._waiting[prediction]
             self._start(prediction, lane)
@@ -199,6 +207,10 @@ class Predictions:
                 self._finish(prediction, Done(prediction.number, "failed", prediction.elapsed, error=error))
             return False
         return True
+
+    def _look_who_is_there(self) -> None:
+        lanes = list(self._lanes.values())
+        self._sole = lanes[0] if len(lanes) == 1 and lanes[0].takes_ahead else None
 
     def _free_lane(self) -> Lane | None:
         """The worker with the most slots that are free."""
@@ -233,34 +245,29 @@ class Predictions:
         if self._queue and sum(map(math.isinf, self._waiting.values())) < self._queue:
             self._waiting[prediction] = math.inf
         else:
-            loop = asyncio.get_running_loop()
-            self._waiting[prediction] = loop.time() + self._grace
+            self._waiting[prediction] = time.monotonic() + self._grace
             if self._sweeper is None:
-                self._sweeper = loop.call_later(self._grace, self._sweep)
+                self._sweeper = asyncio.get_running_loop().call_later(self._grace, self._sweep)
         self._send_ahead()
 
     def _send_ahead(self) -> None:
         """Who has waited longest may wait at the worker, if it takes that and no other may be free first."""
-        if len(self._lanes) != 1:
+        lane = self._sole
+        if lane is None or len(lane.running) < lane.slots:
             return
-        lane = next(iter(self._lanes.values()))
-        if not lane.takes_ahead or len(lane.running) < lane.slots:
-            return
-        while len(lane.ahead) < _AHEAD and (prediction := self._next()) is not None:
-            lane.ahead[prediction.number] = prediction
+        ahead = lane.ahead
+        while len(ahead) < _AHEAD and (prediction := self._next()) is not None:
+            ahead[prediction.number] = prediction
             self._send(prediction, lane)
 
     def _next(self) -> Prediction | None:
-        """Who has waited longest of those that wait here."""
-        for prediction in self._waiting:
-            if not prediction.sent:
-                return prediction
-        return None
+        """Who has waited longest of those that wait here: who waits at a worker has waited longer."""
+        ahead = sum(len(lane.ahead) for lane in self._lanes.values()) if self._sole is None else len(self._sole.ahead)
+        return next(islice(self._waiting, ahead, None), None)
 
     def _sweep(self) -> None:
         """Refuse those whose moment is over, unless others have had their turn in it."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = time.monotonic()
         moving = now - self._last_end < self._grace
         for prediction, deadline in list(self._waiting.items()):
             if deadline > now:
@@ -270,7 +277,8 @@ class Predictions:
             else:
                 self._refuse(prediction)
         deadlines = [deadline for deadline in self._waiting.values() if deadline > now and not math.isinf(deadline)]
-        self._sweeper = loop.call_at(min(deadlines), self._sweep) if deadlines else None
+        loop = asyncio.get_running_loop()
+        self._sweeper = loop.call_later(min(deadlines) - now, self._sweep) if deadlines else None
 
     def _refuse(self, prediction: Prediction) -> None:
         """One that was sent ahead may have begun just now, which only its worker knows."""
@@ -295,10 +303,11 @@ class Predictions:
         self._forget(prediction)
         running = self._numbered.pop(number, None)
         if running is not None:
-            running[1].running.discard(number)
+            lane = running[1]
+            lane.running.discard(number)
             if self._waiting:
-                self._last_end = asyncio.get_running_loop().time()
-                self._hand_on()
+                self._last_end = time.monotonic()
+                self._hand_on(lane)
         elif prediction in self._waiting:
             self._leave(prediction)
         prediction.apply(done)
@@ -318,13 +327,14 @@ class Predictions:
         if not self._active:
             self._idle.set()
 
-    def _hand_on(self) -> None:
-        """Give what is free to who has waited longest."""
-        while self._waiting and (lane := self._free_lane()) is not None:
+    def _hand_on(self, lane: Lane) -> None:
+        """Give what is free there to who has waited longest."""
+        waiting = self._waiting
+        while waiting and len(lane.running) < lane.slots:
             prediction = next(iter(lane.ahead.values()), None) or self._next()
             if prediction is None or prediction.number in self._withdrawing:
                 return
-            del self._waiting[prediction]
+            del waiting[prediction]
             self._start(prediction, lane)
-        if self._waiting:
+        if len(waiting) > len(lane.ahead):
             self._send_ahead()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Recent:
     """The last thousand, an hour long, as far as they fit into 32 MiB; a newer one of the same id takes the place."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Prediction, float, int]] = {}
+        self._kept: OrderedDict[str, tuple[Prediction, float, int]] = OrderedDict()
         self._bytes = 0
 
     def add(self, prediction: Prediction) -> None:
@@ -32,7 +33,7 @@ class Recent:
         kept[identity] = (prediction, time.monotonic(), size)
         self._bytes += size
         while len(kept) > _COUNT or self._bytes > _BYTES:
-            self._bytes -= kept.pop(next(iter(kept)))[2]
+            self._bytes -= kept.popitem(last=False)[1][2]
 
     def get(self, identity: str) -> Prediction | None:
         """The prediction of this id, if it is still kept."""

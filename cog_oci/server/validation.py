@@ -75,7 +75,7 @@ class InputSchema:
         self._input: Mapping[str, Any] | None = self._components.get(name)
         known: Mapping[str, Any] = (self._input or {}).get("properties") or {}
         self._known = known
-        self._required = tuple((self._input or {}).get("required") or ())
+        self._required = frozenset((self._input or {}).get("required") or ())
         self._plain = {field: _PLAIN[schema["type"]] for field, schema in known.items() if _is_plain(schema)}
         """The type whose every value is right, of the fields that have one."""
 
@@ -86,10 +86,13 @@ class InputSchema:
         if not isinstance(given, dict):
             return given, [Problem("__root__", f'{_text(given)} is not of type "object"')]
         known, plain, kept = self._known, self._plain, given
-        problems = [Problem(name, "Field required", missing=True) for name in self._required if name not in given]
-        if not given.keys() <= known.keys():
+        names = given.keys()
+        problems: list[Problem] = []
+        if not names >= self._required:
+            problems = [Problem(name, "Field required", missing=True) for name in self._required - names]
+        if not names <= known.keys():
             kept = {name: value for name, value in given.items() if name in known}
-            log.info("input fields that the model does not have are ignored: %s", sorted(given.keys() - kept.keys()))
+            log.info("input fields that the model does not have are ignored: %s", sorted(names - kept.keys()))
         for name, value in kept.items():
             if plain.get(name) is not type(value):
                 problems += self._problems(name, value, known[name])

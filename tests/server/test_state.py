@@ -299,3 +299,17 @@ async def test_with_another_worker_left_what_waits_goes_on_waiting():
     assert sorted(prediction.status for prediction in running) == ["failed", "processing"]
     assert waiting.status == "starting"
     assert predictions.unavailable is None
+
+
+async def test_a_worker_that_comes_up_takes_nothing_that_another_one_has_been_sent():
+    sent: dict[str, list[int]] = {"first": [], "second": []}
+    predictions = Predictions("not yet")
+    predictions.open("first", 1, lambda message: sent["first"].append(message.number), ahead=True)
+    asked = [predictions.begin(str(turn), Request()) for turn in range(_AHEAD + 3)]
+    predictions.open("second", 1, lambda message: sent["second"].append(message.number), ahead=True)
+    numbers = [prediction.number for prediction in asked]
+    assert sent == {"first": numbers[: _AHEAD + 1], "second": [numbers[_AHEAD + 1]]}
+    predictions.handle(Done(numbers[_AHEAD + 1], "succeeded", 0.0))
+    predictions.handle(Done(numbers[0], "succeeded", 0.0))
+    assert sent == {"first": numbers[: _AHEAD + 1], "second": numbers[_AHEAD + 1 :]}
+    assert [prediction.status for prediction in asked[:2]] == ["succeeded", "processing"]

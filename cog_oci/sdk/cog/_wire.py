@@ -4,6 +4,8 @@ A frame is a kind (1 byte), a number, and two lengths (4 bytes each, big-endian)
 a JSON array of the message's small fields, and the body, JSON as it goes to a client or comes from one, which whoever
 passes it on has no need to read. Predictions are known by numbers, which the server gives in ascending order; 0 is
 none.
+The two messages that nearly every prediction consists of have a short form as well, a kind of its own: a `Predict` with
+nothing but an id, which is its head, and a `Done` with nothing but a status and a time, which are a byte and a double.
 The server imports this module and `_lookout`, and nothing else of the SDK.
 """
 
@@ -59,7 +61,7 @@ def _prepared(encoder: json.JSONEncoder) -> Callable[[Any], str]:
     return lambda value: "".join(encode(value, 0))
 
 
-_READ = json.JSONDecoder().raw_decode
+_PARSE = json.JSONDecoder().raw_decode
 _TEXT = _prepared(_ENCODER)
 _ASCII = _prepared(_ASCII_ENCODER)
 
@@ -234,6 +236,13 @@ _LAYOUTS = tuple(
     for code, kind in enumerate(_KINDS)
 )
 _LAYOUT = {layout.kind: layout for layout in _LAYOUTS}
+_SHORT_PREDICT, _SHORT_DONE = 0x80, 0x81
+_ENDING = struct.Struct(">Bd")
+_STATUSES = ("succeeded", "failed", "canceled", "withdrawn")
+_STATUS_CODES = {status: code for code, status in enumerate(_STATUSES)}
+_MERE_DONE = Done(0, "", 0.0)[4:]
+_make = tuple.__new__
+"""A named tuple of a tuple, at half the cost of its own constructor."""
 
 
 def encode(message: Message) -> bytes:
@@ -248,13 +257,23 @@ def encode_apart(message: Message) -> tuple[bytes, bytes]:
     Raises ValueError for a number that JSON does not have (NaN, infinity) and TypeError for other values that it does
     not have.
     """
-    code, _, numbered, place = _LAYOUT[type(message)]
     fields: tuple[Any, ...] = message
-    start = 1 if numbered else 0
+    kind = type(message)
+    if kind is Predict:
+        number, identity, context, body, upload, trace = fields
+        if not context and upload is None and trace is None:
+            head = identity.encode("utf-8", "surrogatepass")
+            return _HEADER.pack(_SHORT_PREDICT, number, len(head), len(body)) + head, body
+    elif kind is Done and fields[4:] == _MERE_DONE:
+        number, status, seconds, body = fields[:4]
+        start = _HEADER.pack(_SHORT_DONE, number, _ENDING.size, len(body))
+        return start + _ENDING.pack(_STATUS_CODES[status], seconds), body
+    code, _, numbered, place = _LAYOUT[kind]
+    first = 1 if numbered else 0
     if place is None:
-        body, small = b"", fields[start:]
+        body, small = b"", fields[first:]
     else:
-        body, small = fields[place], fields[start:place] + fields[place + 1 :]
+        body, small = fields[place], fields[first:place] + fields[place + 1 :]
     head = _ASCII(small).encode() if small else b""
     return _HEADER.pack(code, fields[0] if numbered else 0, len(head), len(body)) + head, body
 
@@ -288,22 +307,38 @@ class Decoder:
     def _decode(self, buffer: bytes | memoryview, messages: list[Message]) -> int:
         """Append the messages that `buffer` begins with; where they end."""
         start, available, size = 0, len(buffer), _HEADER.size
+        unpack = _HEADER.unpack_from
         while available - start >= size:
-            code, number, head_size, body_size = _HEADER.unpack_from(buffer, start)
-            body_start = start + size + head_size
+            code, number, head_size, body_size = unpack(buffer, start)
+            head_start = start + size
+            body_start = head_start + head_size
             end = body_start + body_size
             if end > available:
                 self._wanted = end - start
                 return start
-            if code >= len(_LAYOUTS):
-                raise ValueError(f"unknown message {code}: server and SDK are not of one version")
-            _, kind, numbered, place = _LAYOUTS[code]
-            fields: list[Any] = _READ(str(buffer[start + size : body_start], "ascii"))[0] if head_size else []
-            if numbered:
-                fields.insert(0, number)
-            if place is not None:
-                fields.insert(place, bytes(buffer[body_start:end]))
-            messages.append(kind(*fields))
+            body = bytes(buffer[body_start:end])
+            if code == _SHORT_DONE:
+                status, seconds = _ENDING.unpack_from(buffer, head_start)
+                messages.append(_make(Done, (number, _STATUSES[status], seconds, body, *_MERE_DONE)))
+            elif code == _SHORT_PREDICT:
+                identity = str(buffer[head_start:body_start], "utf-8", "surrogatepass")
+                messages.append(_make(Predict, (number, identity, {}, body, None, None)))
+            else:
+                messages.append(_read(code, number, buffer[head_start:body_start], body))
             start = end
         self._wanted = size
         return start
+
+
+def _read(code: int, number: int, head: bytes | memoryview, body: bytes) -> Message:
+    """The message of a frame that is not short."""
+    if code >= len(_LAYOUTS):
+        raise ValueError(f"unknown message {code}: server and SDK are not of one version")
+    _, kind, numbered, place = _LAYOUTS[code]
+    fields: list[Any] = _PARSE(str(head, "ascii"))[0] if head else []
+    if numbered:
+        fields.insert(0, number)
+    if place is not None:
+        fields.insert(place, body)
+    message: Message = kind(*fields)
+    return message
