@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .exceptions import CancelationException
@@ -57,12 +58,12 @@ class Interrupts:
 
     def hold(self) -> None:
         """Until `release()`, the main thread is doing something that must not be left half done."""
-        if threading.get_ident() == self._main:
+        if get_ident() == self._main:
             self._held += 1
 
     def release(self) -> None:
         """The counterpart of `hold()`; a cancellation that came in between is raised now."""
-        if threading.get_ident() == self._main:
+        if get_ident() == self._main:
             self._held -= 1
             if self._late and not self._held:
                 self._late = False

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from ._upload import Uploader
 
-__all__ = ["UploadError", "json_line", "to_json"]
+__all__ = ["PLAIN", "UploadError", "json_line", "to_json"]
 
-_PLAIN = (str, bool, int, type(None))
+PLAIN = (str, bool, int, type(None))
+"""Types whose values JSON has as they are."""
 _CHUNK = 3 << 14
 """Bytes; of a multiple of three, base64 has no padding, and so few stay in the processor's cache."""
 
@@ -75,7 +76,7 @@ def json_line(value: Any, since: float, upload: Uploader | None = None) -> bytes
 
     Raises what `to_json` raises.
     """
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return to_line(value)
     if upload is not None:
         return to_line(to_json(value, since, upload))
@@ -126,7 +127,7 @@ class _Line:
 def _convert(value: Any, place: Callable[[_File], str]) -> Any:  # noqa: PLR0911 - a table of types
     if isinstance(value, enum.Enum):
         return _convert(value.value, place)
-    if isinstance(value, _PLAIN):
+    if isinstance(value, PLAIN):
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

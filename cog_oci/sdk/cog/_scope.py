@@ -17,15 +17,18 @@ __all__ = ["Scope", "current_scope", "enter_scope"]
 class Scope:
     """One prediction: its metrics, and the `context` that came with its request."""
 
-    __slots__ = ("_metrics", "context")
+    __slots__ = ("_changed", "_metrics", "context")
 
     def __init__(self, context: Mapping[str, str], changed: Callable[[str, str, Any], None]) -> None:
         self.context = context
-        self._metrics = Metrics(changed)
+        self._changed = changed
+        self._metrics: Metrics | None = None  # most predictions have none
 
     @property
     def metrics(self) -> Metrics:
         """The metrics so far: `scope.metrics["tokens"] = 3`, `del scope.metrics["tokens"]`."""
+        if self._metrics is None:
+            self._metrics = Metrics(self._changed)
         return self._metrics
 
     def record_metric(self, key: str, value: Any, mode: str = "replace") -> None:
@@ -33,7 +36,7 @@ class Scope:
 
         Raises ValueError for a name or mode and TypeError for a value that cannot be used.
         """
-        self._metrics.record(key, value, mode)
+        self.metrics.record(key, value, mode)
 
 
 def _nowhere(name: str, mode: str, value: Any) -> None:
