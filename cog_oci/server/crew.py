@@ -13,6 +13,7 @@ from cog_oci.server.worker import Setup, State, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cog_oci.server.outbox import Outbox
     from cog_oci.server.predictions import Predictions
     from cog_oci.server.process import WorkerProcess
 
@@ -31,6 +32,7 @@ class Crew:
         predictions: Predictions,
         respawn: Callable[[int], WorkerProcess],
         count: int,
+        outbox: Outbox,
         *,
         setup_timeout: float | None,
         changed: Callable[[State], None],
@@ -44,6 +46,7 @@ class Crew:
             Worker(
                 predictions,
                 partial(respawn, number),
+                outbox,
                 setup_timeout=setup_timeout,
                 changed=self._hear,
                 restarted=restarted,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cog_oci.server.awake import Awake
 from cog_oci.server.endpoint import BODY_BYTES, Answer, Call
+from cog_oci.server.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,8 +185,8 @@ class Door(asyncio.Protocol):
             answer.stream.open(answer.prediction, self._write_chunk, self._end_stream)
             return
         head = self._front.head(answer, close=self.closing)
-        if len(body) < 1 << 16:
-            self._transport.write(head + body)
+        if len(body) < 1 << 16 and not self.closing:
+            self._front.outbox.send(self._transport, head + body)
         else:
             self._transport.write(head)
             self._transport.write(body)
@@ -270,7 +271,10 @@ class Door(asyncio.Protocol):
 class Front:
     """What all doors share."""
 
-    def __init__(self, endpoint: Endpoint, authorization: Authorization, body_seconds: float) -> None:
+    def __init__(
+        self, endpoint: Endpoint, authorization: Authorization, body_seconds: float, outbox: Outbox | None = None
+    ) -> None:
+        self.outbox = outbox or Outbox()
         self.endpoint = endpoint
         self.authorization = authorization
         self.body_seconds = body_seconds

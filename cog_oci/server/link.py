@@ -54,7 +54,7 @@ class Link(asyncio.Protocol):
     there is to do. To one that has something to do, what the loop finds in one round is sent together.
     """
 
-    def __init__(self, handle: Callable[[Message], None]) -> None:
+    def __init__(self, handle: Callable[[list[Message]], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._handle = handle
         self._decoder = Decoder()
@@ -73,11 +73,12 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand on the messages that are complete."""
         self._awake.come()
-        for message in self._decoder.feed(data):
+        messages = self._decoder.feed(data)
+        for message in messages:
             if type(message) is Done:
                 self._unanswered -= 1
                 self._awake.note(message.predict_time)
-            self._handle(message)
+        self._handle(messages)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
         """The worker has gone."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cog_oci.server.endpoint import Endpoint
     from cog_oci.server.health import Health
     from cog_oci.server.metrics import Metrics
+    from cog_oci.server.outbox import Outbox
     from cog_oci.server.predictions import Predictions
 
 __all__ = ["Service"]
@@ -29,6 +30,7 @@ class Service:
     worker: Crew
     health: Health
     endpoint: Endpoint
+    outbox: Outbox
     metrics: Metrics
     authorization: Authorization
     document: Mapping[str, Any] | None

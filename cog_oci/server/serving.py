@@ -25,6 +25,7 @@ from cog_oci.server.health import Health
 from cog_oci.server.journal import Journal
 from cog_oci.server.metrics import Metrics
 from cog_oci.server.newer_asyncio import Runner
+from cog_oci.server.outbox import Outbox
 from cog_oci.server.predictions import Predictions
 from cog_oci.server.process import WorkerProcess, environment_of, spawn
 from cog_oci.server.readiness import ReadyFile
@@ -105,12 +106,14 @@ def _assemble(
 ) -> tuple[Service, ReadyFile]:
     ready_file = ReadyFile(settings.ready_file)
     predictions = Predictions(_NOT_READY, listeners, queue=settings.queue)
+    outbox = Outbox()
     worker = Crew(
         predictions,
         lambda number: spawn(
             settings.reference, environment_of(number, settings.workers, os.environ), train=settings.train
         ),
         settings.workers,
+        outbox,
         setup_timeout=settings.setup_timeout,
         changed=lambda state: ready_file.update(ready=state is State.READY),
         restarted=metrics.restart,
@@ -132,6 +135,7 @@ def _assemble(
         worker=worker,
         health=Health(worker, predictions, queue=settings.queue),
         endpoint=endpoint,
+        outbox=outbox,
         metrics=metrics,
         authorization=Authorization(settings.auth_token),
         document=document,
@@ -163,5 +167,5 @@ async def _serve_http(settings: Settings, listener: socket.socket, service: Serv
     config.h11_max_incomplete_size = 64 << 10
     config.graceful_timeout = _AGES if settings.drain_timeout is None else settings.drain_timeout + 5.0
     if not settings.stock_http:
-        connections.install(Front(service.endpoint, service.authorization, BODY_SECONDS))
+        connections.install(Front(service.endpoint, service.authorization, BODY_SECONDS, service.outbox))
     await hypercorn_serve(create_app(service), config, shutdown_trigger=service.shutdown.wait)

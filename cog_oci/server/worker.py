@@ -32,6 +32,7 @@ from cog_oci.server.newer_asyncio import timeout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cog_oci.server.outbox import Outbox
     from cog_oci.server.predictions import Predictions
     from cog_oci.server.process import WorkerProcess
 
@@ -78,6 +79,7 @@ class Worker:
         self,
         predictions: Predictions,
         respawn: Callable[[], WorkerProcess],
+        outbox: Outbox,
         *,
         setup_timeout: float | None,
         changed: Callable[[State], None],
@@ -89,6 +91,7 @@ class Worker:
         self.has_healthcheck = False
         self._predictions = predictions
         self._respawn = respawn
+        self._outbox = outbox
         self._setup_timeout = setup_timeout
         self._changed = changed
         self._restarted = restarted
@@ -187,7 +190,7 @@ class Worker:
         self.setup = Setup(datetime.fromtimestamp(process.started, UTC))
         self._set_up.clear()
         # Known before it is made: a worker that is quick has said it is ready by the time the call returns.
-        connection = self._connection = Link(self._handle)
+        connection = self._connection = Link(self._handle_all)
         await loop.create_connection(lambda: connection.orders, sock=process.orders)
         await loop.create_connection(lambda: connection, sock=process.work)
         stop_watching = watch(process.pid, connection)
@@ -215,6 +218,14 @@ class Worker:
             self._failure = "worker setup timed out"
             self._append_logs(f"worker setup timed out after {self._setup_timeout:g} seconds\n")
             process.kill()
+
+    def _handle_all(self, messages: list[Message]) -> None:
+        if len(messages) == 1:
+            self._handle(messages[0])
+            return
+        with self._outbox:
+            for message in messages:
+                self._handle(message)
 
     def _handle(self, message: Message) -> None:
         if type(message) is Done or type(message) is Output:  # nearly all that is ever said

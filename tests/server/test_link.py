@@ -41,7 +41,7 @@ async def _link():
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     heard: asyncio.Queue = asyncio.Queue()
-    link = Link(heard.put_nowait)
+    link = Link(lambda messages: [heard.put_nowait(each) for each in messages])
     await loop.create_connection(lambda: link, sock=ours)
     select, slept = loop._selector.select, []
 
@@ -149,9 +149,9 @@ async def test_where_each_answer_brings_the_next_request_the_loop_still_looks_on
         look, handle = link._awake._go_round, link._handle
         link._awake._go_round = lambda: (looks.append(len(slept)), look())
 
-        def next_at_once(message):
-            handle(message)
-            link.send(Predict(message.number + 1, "p", {}, b"{}"))
+        def next_at_once(messages):
+            handle(messages)
+            link.send(Predict(messages[-1].number + 1, "p", {}, b"{}"))
 
         link._handle = next_at_once
         link.send(Predict(1, "p", {}, b"{}"))
