@@ -123,11 +123,11 @@ class Capture:
         self._interrupts.hold()
         try:
             with self._lock:
-                self._drain()
+                if self._foreground is sink:
+                    self._drain()
+                    self._foreground = self._nobody
                 sink.flush()
                 sink.closed = True
-                if self._foreground is sink:
-                    self._foreground = self._nobody
         finally:
             self._interrupts.release()
 
