@@ -54,7 +54,7 @@ def test_every_file_is_put_under_the_prefix_wherever_it_is_in_the_output(store, 
     names = ["a.png", "b.txt", "c.wav", "d", "e.bin"]
     a, b, c, d, e = (_file(tmp_path, name, name.encode()) for name in names)
     output = [Result(image=a, more={"list": [b, 5], "none": None}), Plain(audio=c), (d,), e.open("rb")]
-    form = to_json(output, AGES_AGO, Uploader(f"{store.url}/up/", "p1", {"traceparent": "00-1-2-01"}))
+    form = to_json(output, AGES_AGO, Uploader(f"{store.url}/up/", "p1", {"traceparent": "00-1-2-01"}).put)
     output[3].close()
     at = f"{store.url}/up/"
     assert form == [
@@ -83,14 +83,14 @@ def test_every_file_is_put_under_the_prefix_wherever_it_is_in_the_output(store, 
 )
 def test_a_query_goes_with_the_request_and_never_into_the_output(store, tmp_path, location, expected):
     store.answer = lambda _: Answer(200, {} if location is None else {"Location": location})
-    form = to_json(_file(tmp_path, "o.png"), AGES_AGO, Uploader(f"{store.url}/up?sig=1&x=%2F", "p", {}))
+    form = to_json(_file(tmp_path, "o.png"), AGES_AGO, Uploader(f"{store.url}/up?sig=1&x=%2F", "p", {}).put)
     assert store.received[0].target == "/up/o.png?sig=1&x=%2F"
     assert form == (expected if expected.startswith("http") else store.url + expected)
 
 
 def test_two_files_of_one_name_do_not_overwrite_each_other(store, tmp_path):
     (tmp_path / "other").mkdir()
-    uploader = Uploader(store.url, "p", {})
+    uploader = Uploader(store.url, "p", {}).put
     first, second = _file(tmp_path, "x.png", b"1"), _file(tmp_path / "other", "x.png", b"2")
     third = _file(tmp_path, "x-2.png", b"3")
     forms = [to_json([first, second], AGES_AGO, uploader), to_json([third, io.BytesIO(b"4")], AGES_AGO, uploader)]
@@ -102,7 +102,7 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(store, tmp_path):
 
 @pytest.mark.parametrize("prediction", ["käse", "a\r\nx-evil: 1", "\udc80", "plain/one two"])
 def test_any_prediction_id_can_be_a_header(store, tmp_path, prediction):
-    to_json(_file(tmp_path, "x"), AGES_AGO, Uploader(store.url, prediction, {}))
+    to_json(_file(tmp_path, "x"), AGES_AGO, Uploader(store.url, prediction, {}).put)
     assert "x-evil" not in store.received[0].headers
     assert unquote(store.received[0].headers["x-prediction-id"], errors="surrogatepass") == prediction
 
@@ -116,7 +116,7 @@ def test_any_name_of_a_file_is_one_segment_of_the_url(store, name):
     except UnicodeEncodeError:
         return
     stream.name = name
-    url = to_json(stream, AGES_AGO, Uploader(f"{store.url}/a b", "p", {}))
+    url = to_json(stream, AGES_AGO, Uploader(f"{store.url}/a b", "p", {}).put)
     assert url == store.url + store.received[-1].target
     assert unquote(urlsplit(url).path) == f"/a b/{name}"
 
@@ -124,7 +124,7 @@ def test_any_name_of_a_file_is_one_segment_of_the_url(store, name):
 def test_what_may_pass_is_tried_again_with_the_whole_file(store, tmp_path):
     answers = iter([Answer(503), Answer(500), Answer(200)])
     store.answer = lambda _: next(answers)
-    assert to_json(_file(tmp_path, "x", b"all of it"), AGES_AGO, Uploader(store.url, "p", {})) == f"{store.url}/x"
+    assert to_json(_file(tmp_path, "x", b"all of it"), AGES_AGO, Uploader(store.url, "p", {}).put) == f"{store.url}/x"
     assert [it.body for it in store.received] == [b"all of it"] * 3
 
 
@@ -139,7 +139,7 @@ def test_what_may_pass_is_tried_again_with_the_whole_file(store, tmp_path):
 def test_a_refused_upload_says_why_without_the_secrets_of_its_url(store, tmp_path, status, tries, complaint):
     store.answer = lambda _: Answer(status, {"Location": "/elsewhere"})
     with pytest.raises(UploadError) as caught:
-        to_json(_file(tmp_path, "x"), AGES_AGO, Uploader(f"{store.url}/?key=hush", "p", {}))
+        to_json(_file(tmp_path, "x"), AGES_AGO, Uploader(f"{store.url}/?key=hush", "p", {}).put)
     assert str(caught.value) == f"Failed to upload output: {complaint}"
     assert len(store.received) == tries
 
@@ -156,7 +156,7 @@ def test_a_refused_upload_says_why_without_the_secrets_of_its_url(store, tmp_pat
 )
 def test_an_upload_that_gets_nowhere_fails_with_the_reason(tmp_path, url, complaint):
     with pytest.raises(UploadError, match=f"Failed to upload output: .*{complaint}") as caught:
-        to_json(_file(tmp_path, "x"), AGES_AGO, Uploader(url, "p", {}))
+        to_json(_file(tmp_path, "x"), AGES_AGO, Uploader(url, "p", {}).put)
     assert "hush" not in str(caught.value)
 
 
@@ -165,7 +165,7 @@ def test_an_uploaded_file_that_was_made_for_the_answer_is_removed_even_if_the_up
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     path = _file(tmp_path, "made.png")
-    assert to_json([path, path], AGES_AGO, Uploader(store.url, "p", {})) == [
+    assert to_json([path, path], AGES_AGO, Uploader(store.url, "p", {}).put) == [
         f"{store.url}/made.png",
         f"{store.url}/made-2.png",
     ]
@@ -173,7 +173,7 @@ def test_an_uploaded_file_that_was_made_for_the_answer_is_removed_even_if_the_up
     store.answer = lambda _: Answer(400)
     path = _file(tmp_path, "made.png")
     with pytest.raises(UploadError):
-        json_line(path, AGES_AGO, Uploader(store.url, "p", {}))
+        json_line(path, AGES_AGO, Uploader(store.url, "p", {}).put)
     assert not path.exists()
 
 
@@ -185,7 +185,7 @@ def test_a_large_file_is_never_whole_in_memory_on_its_way(tmp_path):
         taken = pool.submit(_take_in_pieces, server, size)
         tracemalloc.start()
         try:
-            to_json(path, AGES_AGO, Uploader(f"http://127.0.0.1:{server.getsockname()[1]}", "p", {}))
+            to_json(path, AGES_AGO, Uploader(f"http://127.0.0.1:{server.getsockname()[1]}", "p", {}).put)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -20,7 +20,8 @@ from .coder import Coder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ._upload import Uploader
+    Put = Callable[[Any, int, str | None], str]
+    """Puts an open file, of so many bytes and maybe with a name, where it belongs, and tells its URL."""
 
 __all__ = ["PLAIN", "UploadError", "json_line", "to_json"]
 
@@ -53,7 +54,7 @@ class _File(NamedTuple):
         return nullcontext(self.content)  # the model's, to close or to keep
 
 
-def to_json(value: Any, since: float, upload: Uploader | None = None) -> Any:
+def to_json(value: Any, since: float, upload: Put | None = None) -> Any:
     """`value` with everything in it that JSON does not have replaced: files by URLs, models by objects.
 
     NaN and infinity become null. A file's URL is where `upload` has put it, else a data URL (RFC 2397) with all of it.
@@ -71,7 +72,7 @@ def to_json(value: Any, since: float, upload: Uploader | None = None) -> Any:
         return _convert(value, place)
 
 
-def json_line(value: Any, since: float, upload: Uploader | None = None) -> bytes:
+def json_line(value: Any, since: float, upload: Put | None = None) -> bytes:
     """`to_json(value, …)` as a line of JSON. A large file is in memory once, as what it becomes.
 
     Raises what `to_json` raises.
@@ -193,11 +194,11 @@ def _stream(stream: io.IOBase) -> _File:
     return _File(name, content.encode() if isinstance(content, str) else bytes(content))
 
 
-def _put(file: _File, upload: Uploader) -> str:
+def _put(file: _File, upload: Put) -> str:
     with file.open() as content:
         size = content.seek(0, os.SEEK_END)
         content.seek(0)
-        return upload.put(content, size, file.name)
+        return upload(content, size, file.name)
 
 
 def _data_url(file: _File) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ._capture import Capture, Sink
     from ._channel import Channel
-    from ._upload import Uploader
+    from ._outputs import Put
 
 _QUICK = 0.001
 _COARSE = 5 if sys.platform == "linux" else time.CLOCK_REALTIME
@@ -53,7 +53,7 @@ class Desk:
 class Task:
     """A prediction that runs: `open` it, pass each `item` of an iterator, `close` it."""
 
-    __slots__ = ("_began", "_clock", "_desk", "_request", "_sink", "_streamed", "_uploader", "number")
+    __slots__ = ("_began", "_clock", "_desk", "_put", "_request", "_sink", "_streamed", "number")
 
     def __init__(self, desk: Desk, request: Predict) -> None:
         self._desk = desk
@@ -62,7 +62,7 @@ class Task:
         self._clock = time.perf_counter()
         self._sink: Sink | None = None
         self._streamed = False
-        self._uploader: Uploader | None = None
+        self._put: Put | None = None
         self.number = request.number
 
     def open(self, *, alone: bool) -> None:
@@ -122,14 +122,14 @@ class Task:
             return b"null"
         return json_line(value, self._began, self._upload())
 
-    def _upload(self) -> Uploader | None:
+    def _upload(self) -> Put | None:
         """Where files of the output go; None for into it. Raises OSError or ImportError."""
         request = self._request
-        if self._uploader is None and request.upload:
+        if self._put is None and request.upload:
             from ._upload import Uploader  # noqa: PLC0415 - takes long to import: only where files go out
 
-            self._uploader = Uploader(request.upload, request.id, request.trace or {})
-        return self._uploader
+            self._put = Uploader(request.upload, request.id, request.trace or {}).put
+        return self._put
 
     def close(
         self, status: str, output: bytes = b"null", error: BaseException | None = None, *, more: bool = False
