@@ -80,6 +80,8 @@ class Predictions:
                 waiting.sent = False
                 self._withdrawing.discard(waiting.number)
             lane.ahead.clear()
+            for other in self._lanes.values():
+                self._hand_on(other)
             for number in sorted(lane.running):
                 prediction = self._numbered[number][0]
                 self._finish(prediction, Done(number, "failed", prediction.elapsed, error=error))
@@ -141,7 +143,7 @@ class Predictions:
         elif identity in self._active:
             raise DuplicateError(self._active[identity])
         prediction = Prediction(identity, request, next(self._numbers), self._listeners + listeners)
-        lane = None if self._waiting else self._free_lane()
+        lane = None if self._waiting and self._someone_is_first() else self._free_lane()
         self._active[identity] = prediction
         self._idle.clear()
         if lane is not None:
@@ -212,12 +214,16 @@ class Predictions:
         lanes = list(self._lanes.values())
         self._sole = lanes[0] if len(lanes) == 1 and lanes[0].takes_ahead else None
 
+    def _someone_is_first(self) -> bool:
+        """Whether one that comes now has to wait as others do: those that wait at one worker leave another one free."""
+        return self._sole is not None or self._next() is not None
+
     def _free_lane(self) -> Lane | None:
-        """The worker with the most slots that are free."""
+        """The worker with the most slots that are free, and nobody who waits there."""
         best, most = None, 0
         for lane in self._lanes.values():
             free = lane.slots - len(lane.running)
-            if free > most:
+            if free > most and not lane.ahead:
                 best, most = lane, free
         return best
 
@@ -320,7 +326,7 @@ class Predictions:
         for lane in self._lanes.values():
             if lane.ahead.pop(prediction.number, None) is not None:
                 lane.send(Cancel(prediction.number))
-                self._send_ahead()
+                self._hand_on(lane)
 
     def _forget(self, prediction: Prediction) -> None:
         del self._active[prediction.id]

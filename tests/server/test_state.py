@@ -76,6 +76,8 @@ class Workers:
             self.start(worker)
 
     def start(self, worker):
+        if worker in self.queues:
+            return
         self.queues[worker] = []
         self.predictions.open(worker, self.slots, lambda message: self.take(worker, message), ahead=self.ahead)
 
@@ -84,6 +86,7 @@ class Workers:
         begun = queue[: self.slots]
         match message:
             case Predict():
+                assert not any(message.number in other for other in self.queues.values()), "it is sent once"
                 queue.append(message.number)
                 assert len([each for each in queue if each not in self.canceled]) <= self.slots + _AHEAD * self.ahead
             case Cancel() if message.number in queue and message.number not in begun:
@@ -104,21 +107,27 @@ class Workers:
             self.predictions.handle(event)
 
     def end(self, worker):
-        if self.queues[worker]:
+        if self.queues.get(worker):
             number = self.queues[worker].pop(0)
             self.say(Done(number, "canceled" if number in self.canceled else "succeeded", 0.0))
 
     def crash(self, worker):
+        """It goes; its successor comes with `start`, then or later."""
+        if worker not in self.queues:
+            return
         self.arrive()
+        del self.queues[worker]
         self.predictions.close(worker, "crashed", "Worker crashed", replaced=True)
-        self.start(worker)
 
 
-steps = st.lists(st.sampled_from(["start", "end", "cancel", "crash", "wait", "arrive"]), max_size=30)
+steps = st.lists(
+    st.tuples(st.sampled_from(["begin", "end", "cancel", "crash", "start", "wait", "arrive"]), st.integers(0, 2)),
+    max_size=30,
+)
 
 
-@settings(max_examples=150, deadline=None)
-@given(steps, st.integers(1, 3), st.integers(0, 2), st.integers(1, 2), st.booleans())
+@settings(max_examples=300, deadline=None)
+@given(steps, st.integers(1, 3), st.integers(0, 2), st.integers(1, 3), st.booleans())
 def test_no_slot_is_lost_or_given_twice(sequence, slots, queue, workers, ahead):
     asyncio.run(_play(sequence, slots, queue, workers, ahead))
 
@@ -126,6 +135,7 @@ def test_no_slot_is_lost_or_given_twice(sequence, slots, queue, workers, ahead):
 async def _play(sequence, slots, queue, count, ahead):
     predictions = Predictions("not yet", queue=queue, grace=0.0)
     workers = Workers(predictions, count, slots, ahead)
+    begun: list[Prediction] = []
     ends: dict[str, list] = {}
 
     def listen(prediction, event):
@@ -134,21 +144,23 @@ async def _play(sequence, slots, queue, count, ahead):
 
     def begin(identity):
         ends[identity] = []
-        return predictions.begin(identity, Request(), (listen,))
+        begun.append(predictions.begin(identity, Request(), (listen,)))
+        return begun[-1]
 
-    for turn, step in enumerate(sequence):
-        if step == "start":
+    for turn, (step, which) in enumerate(sequence):
+        if step == "begin" and workers.queues:
             begin(str(turn))
-        elif step == "end":
-            workers.end(turn % count)
         elif step == "cancel":
-            predictions.cancel(str(turn - 1))
-        elif step == "crash":
-            workers.crash(0)
+            predictions.cancel(str(turn - 1 - which))
         elif step == "wait":
             await asyncio.sleep(0)
         elif step == "arrive":
             workers.arrive()
+        elif step in {"start", "end", "crash"}:
+            getattr(workers, step)(which % count)
+        assert not _in_vain(predictions, workers, begun)
+    for worker in range(count):
+        workers.start(worker)
     while any(workers.queues.values()) or workers.said:
         for worker in workers.queues:
             workers.end(worker)
@@ -158,6 +170,13 @@ async def _play(sequence, slots, queue, count, ahead):
     assert all(len(heard) == 1 for heard in ends.values()), "every prediction ends, once"
     fresh = [begin(f"fresh {number}") for number in range(slots * count)]
     assert all(prediction.status == "processing" for prediction in fresh)
+
+
+def _in_vain(predictions, workers, begun):
+    """Who waits although a slot is free, where everything has been heard that workers have said."""
+    if workers.said or predictions.busy or not workers.queues:
+        return []
+    return [each for each in begun if predictions.get(each.id) is each and not each.sent]
 
 
 def _ready(slots=1, queue=0):
@@ -222,6 +241,17 @@ async def test_what_has_begun_by_then_is_not_withdrawn():
     assert second.status == "processing"
     predictions.handle(Done(second.number, "succeeded", 0.0))
     assert second.status == "succeeded"
+
+
+async def test_who_is_cancelled_while_it_is_withdrawn_keeps_nobody_waiting():
+    predictions = Predictions("not yet", grace=0.0)
+    predictions.open("worker", 1, lambda _: None, ahead=True)
+    first, _ = (predictions.begin(name, Request()) for name in ("first", "second"))
+    await asyncio.sleep(0.01)
+    predictions.handle(Done(first.number, "succeeded", 0.0))
+    third = predictions.begin("third", Request())
+    assert predictions.cancel("second")
+    assert third.status == "processing"
 
 
 async def test_who_is_in_the_queue_waits_for_as_long_as_it_takes():
@@ -313,3 +343,22 @@ async def test_a_worker_that_comes_up_takes_nothing_that_another_one_has_been_se
     predictions.handle(Done(numbers[0], "succeeded", 0.0))
     assert sent == {"first": numbers[: _AHEAD + 1], "second": numbers[_AHEAD + 1 :]}
     assert [prediction.status for prediction in asked[:2]] == ["succeeded", "processing"]
+
+
+async def test_what_waited_at_a_worker_that_goes_is_given_to_one_that_is_free():
+    predictions = Predictions("not yet", queue=1)
+    predictions.open("first", 1, lambda _: None, ahead=True)
+    running, waiting = (predictions.begin(name, Request()) for name in ("running", "waiting"))
+    predictions.open("second", 1, lambda _: None, ahead=True)
+    assert waiting.status == "starting", "the first worker has it already"
+    predictions.close("first", "crashed", "Worker crashed", replaced=True)
+    assert (running.status, waiting.status) == ("failed", "processing")
+
+
+async def test_those_that_wait_at_one_worker_keep_nobody_from_another_that_is_free():
+    predictions = Predictions("not yet")
+    predictions.open("first", 1, lambda _: None, ahead=True)
+    for name in ("running", "waiting"):
+        predictions.begin(name, Request())
+    predictions.open("second", 1, lambda _: None, ahead=True)
+    assert predictions.begin("new", Request()).status == "processing"
