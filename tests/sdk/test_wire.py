@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+import typing
 
 import pytest
 from hypothesis import given
@@ -43,13 +45,16 @@ messages = st.one_of(
     st.builds(
         _wire.Done,
         number,
-        st.sampled_from(["succeeded", "failed", "canceled"]),
+        st.sampled_from(["succeeded", "failed", "canceled", "withdrawn"]),
         st.floats(0, 1e6),
         lines,
         st.booleans(),
         st.none() | text,
         st.none() | text,
+        st.none() | text,
     ),
+    st.builds(_wire.Predict, number, text, st.just({}), st.binary(max_size=40)),
+    st.builds(_wire.Done, number, st.just("succeeded"), st.floats(0, 1e6), lines),
     st.builds(_wire.Health, st.none() | text),
 )
 
@@ -61,6 +66,22 @@ def test_decoding_undoes_encoding_however_the_stream_is_cut(sent, size):
     received = [m for start in range(0, len(stream), size) for m in decoder.feed(stream[start : start + size])]
     assert received == sent
     assert [type(message) for message in received] == [type(message) for message in sent]
+
+
+@given(messages, messages)
+def test_beside_a_large_body_everything_is_read_as_well(before, after):
+    sent = [before, _wire.Predict(1, "large", {}, bytes(1 << 17)), after]
+    assert _wire.Decoder().feed(b"".join(map(_wire.encode, sent))) == sent
+
+
+@given(st.sampled_from([*range(16), 0x80, 0x81, 0x82]), st.binary(max_size=12) | lines, st.binary(max_size=4))
+def test_what_is_no_frame_is_said_to_be_none(code, head, body):
+    frame = struct.pack(">BIII", code, 1, len(head), len(body)) + head + body
+    try:
+        (message,) = _wire.Decoder().feed(frame)
+    except ValueError:
+        return
+    assert type(message) in typing.get_args(_wire.Message)
 
 
 @given(values)

@@ -295,11 +295,14 @@ class Decoder:
             self._buffer = bytearray()
         messages: list[Message] = []
         whole: bytes | bytearray = pending or data
-        if len(whole) < _LARGE:
-            start = self._decode(bytes(whole), messages)
-        else:
-            with memoryview(whole) as view:  # a large body is copied once
-                start = self._decode(view, messages)
+        try:
+            if len(whole) < _LARGE:
+                start = self._decode(bytes(whole), messages)
+            else:
+                with memoryview(whole) as view:  # a large body is copied once
+                    start = self._decode(view, messages)
+        except (AttributeError, IndexError, TypeError, struct.error) as error:
+            raise ValueError(f"a frame that is none: {error}") from error
         if start < len(whole):
             self._buffer = bytearray(whole[start:])
         return messages
