@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cog_oci.sdk.cog import _wire
 
 text = st.text(st.characters(exclude_categories=[]), max_size=20)
-number = st.integers(1, 2**32 - 1)
+number = st.integers(1, 2**64 - 1)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
@@ -76,7 +76,7 @@ def test_beside_a_large_body_everything_is_read_as_well(before, after):
 
 @given(st.sampled_from([*range(16), 0x80, 0x81, 0x82]), st.binary(max_size=12) | lines, st.binary(max_size=4))
 def test_what_is_no_frame_is_said_to_be_none(code, head, body):
-    frame = struct.pack(">BIII", code, 1, len(head), len(body)) + head + body
+    frame = struct.pack(">BQII", code, 1, len(head), len(body)) + head + body
     try:
         (message,) = _wire.Decoder().feed(frame)
     except ValueError:
@@ -100,6 +100,6 @@ def test_a_number_that_json_lacks_is_not_sent(value):
 
 
 def test_a_message_of_another_version_is_named():
-    frame = bytes([99]) + bytes(12)
+    frame = bytes([99]) + bytes(16)
     with pytest.raises(ValueError, match="99"):
         _wire.Decoder().feed(frame)

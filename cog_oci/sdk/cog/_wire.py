@@ -1,9 +1,9 @@
 """The conversation between the server and its worker: messages as values, frames as bytes.
 
-A frame is a kind (1 byte), a number, and two lengths (4 bytes each, big-endian), then that many bytes twice: the head,
-a JSON array of the message's small fields, and the body, JSON as it goes to a client or comes from one, which whoever
-passes it on has no need to read. Predictions are known by numbers, which the server gives in ascending order; 0 is
-none.
+A frame is a kind (1 byte), a number (8 bytes: a server that lives long counts further than 4), and two lengths (4 bytes
+each; all big-endian), then that many bytes twice: the head, a JSON array of the message's small fields, and the body,
+JSON as it goes to a client or comes from one, which whoever passes it on has no need to read. Predictions are known by
+numbers, which the server gives in ascending order; 0 is none.
 The two messages that nearly every prediction consists of have a short form as well, a kind of its own: a `Predict` with
 nothing but an id, which is its head, and a `Done` with nothing but a status and a time, which are a byte and a double.
 The server imports this module and `_lookout`, and nothing else of the SDK.
@@ -45,7 +45,7 @@ __all__ = [
 COG_VERSION = "0.23.1"
 """The release of Cog whose interface this SDK offers and whose HTTP API the server speaks."""
 
-_HEADER = struct.Struct(">BIII")
+_HEADER = struct.Struct(">BQII")
 _LARGE = 1 << 16
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ASCII_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
