@@ -129,7 +129,12 @@ class Endpoint:
         else:
             running = self._once(call, body)
             if running is not None:
-                reply(self._subscribe(running, headers) if wants_events else self._again(running, call, body))
+                self._check_same(running, call, body)
+                reply(
+                    self._subscribe(running, headers)
+                    if wants_events
+                    else Answer(202, running.to_bytes(with_input=True))
+                )
                 return None
         request = self._request(call, body)
         preference = parse_prefer([headers["prefer"]]) if "prefer" in headers else NO_PREFERENCE
@@ -201,12 +206,12 @@ class Endpoint:
             self.rejected("conflict")
             raise _Rejection(_error(409, str(error))) from error
 
-    def _again(self, running: Prediction, call: Call, body: PredictionBody) -> Answer:
-        """The same request once more: how far it is. One without an input asks; another input is another request."""
+    def _check_same(self, running: Prediction, call: Call, body: PredictionBody) -> None:
+        """Whether it is the same request once more. One without an input asks; another input is another request."""
         if body.input is not None and self._schema(call).check(body.input)[0] != running.request.given:
             self.rejected("conflict")
-            return _error(409, f"A prediction with the id {running.id!r} is running already, with another input")
-        return Answer(202, running.to_bytes(with_input=True))
+            text = f"A prediction with the id {running.id!r} is running already, with another input"
+            raise _Rejection(_error(409, text))
 
     def _subscribe(self, prediction: Prediction, headers: Mapping[str, str]) -> Answer:
         log = next((listener for listener in prediction.listeners if isinstance(listener, EventLog)), None)

@@ -70,6 +70,14 @@ def test_a_second_reader_of_a_prediction_that_runs_hears_all_of_it(streaming):
     assert [data["chunk"] for _, name, data in events if name == "output"] == ["c0 ", "c1 ", "c2 "]
 
 
+def test_d24_another_input_is_a_conflict_for_a_reader_too(streaming):
+    streaming.post("/predictions", {"id": "mine", "input": {"hold": 60}}, headers={"Prefer": "respond-async"})
+    answer = streaming.request("PUT", "/predictions/mine", {"input": {"hold": 59}}, headers=EVENTS)
+    streaming.post("/predictions/mine/cancel")
+    assert answer.status_code == 409
+    assert "another input" in answer.json()["error"]
+
+
 def test_what_fails_midway_keeps_what_there_was(streaming):
     *_, (_, name, data) = _stream(streaming, input={"n": 3, "fail_at": 1})
     assert (name, data["status"], data["output"]) == ("completed", "failed", ["c0 "])
