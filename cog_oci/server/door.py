@@ -183,6 +183,9 @@ class Door(asyncio.Protocol):
             self._answer = answer
             self._stream_head = self._front.head(answer, close=False)
             answer.stream.open(answer.prediction, self._write_chunk, self._end_stream)
+            if self._stream_head:  # nothing has happened yet
+                head, self._stream_head = self._stream_head, b""
+                self._transport.write(head)
             return
         head = self._front.head(answer, close=self.closing)
         if len(body) < 1 << 16 and not self.closing:

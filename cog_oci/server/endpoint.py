@@ -218,7 +218,11 @@ class Endpoint:
         assert log is not None, "every prediction of a model that streams keeps its events"
         last = headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0
-        stream = log.stream(after if self.history else log.count)
+        if after > log.count:  # that was an earlier prediction of this id
+            after = 0
+        if not self.history:  # nothing again, but the end
+            after = log.count - 1 if log.ended else log.count
+        stream = log.stream(after)
         return Answer(200, b"", EVENTS, stream, prediction)
 
     def _stream(
@@ -229,20 +233,22 @@ class Endpoint:
         log: EventLog,
         reply: Callable[[Answer], None],
     ) -> Callable[[], None]:
-        answered = False
+        stream = log.stream()
+        log.attach(stream)  # whoever else reads, and leaves, is not the last while this client waits
+        reporter = _Reporter(reply)
 
         def begun(prediction: Prediction, event: Event) -> None:
-            nonlocal answered
-            if answered:
+            if reporter.answered:
                 return
-            answered = True
             if isinstance(event, Refused):
-                reply(_error(409, str(AtCapacityError())))
+                reporter.reply(_error(409, str(AtCapacityError())))
             else:
-                reply(Answer(200, b"", EVENTS, log.stream(), prediction))
+                reporter.reply(Answer(200, b"", EVENTS, stream, prediction))
 
         prediction = self._begin(identity, request, (*listeners, begun))
-        return lambda: self._abandon(prediction)
+        if self.predictions.queued(prediction):  # it waits for its turn, which may be long: its client hears so
+            reporter.reply(Answer(200, b"", EVENTS, stream, prediction))
+        return lambda: log.detach(stream, prediction)
 
     def _respond_async(
         self,

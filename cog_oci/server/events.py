@@ -12,7 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cog_oci.sdk.cog._wire import Done, Log, Metric, Output, to_line
-from cog_oci.server.prediction import Prediction, Started
+from cog_oci.server.prediction import Prediction, Refused, Started
+from cog_oci.server.refusals import AtCapacityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +45,6 @@ class EventLog:
 
     def __call__(self, prediction: Prediction, event: Event) -> None:
         """Take in an event, and let the streams write it."""
-        if not isinstance(event, (Started, Log, Metric, Output, Done)):
-            return
         index = self._items
         if isinstance(event, Output):
             number = event.lines.count(b"\n") + 1
@@ -54,7 +53,7 @@ class EventLog:
             number = 1
         self._events.append((self.count + 1, index, event))
         self.count += number
-        self.ended = isinstance(event, Done)
+        self.ended = isinstance(event, (Done, Refused))
         for stream in list(self._streams):
             stream.advance(prediction)
         self._trim()
@@ -65,7 +64,8 @@ class EventLog:
 
     def attach(self, stream: EventStream) -> None:
         """`stream` is told of new events from now on."""
-        self._streams.append(stream)
+        if stream not in self._streams:
+            self._streams.append(stream)
 
     def detach(self, stream: EventStream, prediction: Prediction) -> None:
         """`stream` reads no more."""
@@ -184,4 +184,6 @@ def _describe(event: Event, prediction: Prediction) -> bytes:
         return b"log\ndata: " + to_line({"data": event.text, "source": event.source})
     if isinstance(event, Metric):
         return b"metric\ndata: " + to_line({"mode": event.mode, "name": event.name, "value": event.value})
+    if isinstance(event, Refused):
+        return b"error\ndata: " + to_line({"error": str(AtCapacityError())})
     return b"completed\ndata: " + prediction.to_bytes()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cog_oci.sdk.cog._wire import Done, Log, Output
 from cog_oci.server.events import EventLog
-from cog_oci.server.prediction import Prediction, Request
+from cog_oci.server.prediction import Prediction, Refused, Request
 from tests.server.live import PATIENCE, live_server
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -70,12 +70,49 @@ def test_a_second_reader_of_a_prediction_that_runs_hears_all_of_it(streaming):
     assert [data["chunk"] for _, name, data in events if name == "output"] == ["c0 ", "c1 ", "c2 "]
 
 
+def _open(server, path, method, headers=None, **body):
+    """A stream that goes on: its status and type have been read."""
+    return server.request(method, path, body or None, headers={**EVENTS, **(headers or {})}, stream=True)
+
+
 def test_d24_another_input_is_a_conflict_for_a_reader_too(streaming):
     streaming.post("/predictions", {"id": "mine", "input": {"hold": 60}}, headers={"Prefer": "respond-async"})
     answer = streaming.request("PUT", "/predictions/mine", {"input": {"hold": 59}}, headers=EVENTS)
     streaming.post("/predictions/mine/cancel")
     assert answer.status_code == 409
     assert "another input" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("stock", ["", "1"])
+def test_a_prediction_goes_on_while_anybody_reads_whoever_has_started_it(stock):
+    with live_server("streaming", COG_HTTP_STOCK=stock) as server:
+        given = {"n": 1, "hold": 0.5}
+        first = _open(server, "/predictions", "POST", id="both", input=given)
+        second = _open(server, "/predictions/both", "PUT", input=given)
+        first.close()
+        assert parse(second.text)[-1][2]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("stock", ["", "1"])
+def test_who_waits_in_the_queue_reads_already(stock):
+    """It hears at once that it does, and another reader that leaves is not the last."""
+    with live_server("streaming", COG_MAX_QUEUE="1", COG_HTTP_STOCK=stock) as server:
+        server.post("/predictions", {"id": "before", "input": {"hold": 60}}, headers={"Prefer": "respond-async"})
+        waiting = _open(server, "/predictions", "POST", id="queued", input={"n": 1})
+        assert waiting.headers["Content-Type"] == "text/event-stream"
+        assert server.request("GET", "/predictions/before").json()["status"] == "processing"
+        with _open(server, "/predictions/queued", "PUT", input={"n": 1}) as other:
+            assert other.status_code == 200
+        _open(server, "/predictions/queued", "PUT", input={"n": 2}).close()
+        time.sleep(0.2)  # both have been missed by now
+        server.post("/predictions/before/cancel")
+        assert parse(waiting.text)[-1][2]["status"] == "succeeded"
+
+
+def test_a_number_of_an_earlier_prediction_hides_nothing_of_this_one(streaming):
+    streaming.post("/predictions", {"id": "anew", "input": {"n": 1, "hold": 0.2}}, headers={"Prefer": "respond-async"})
+    events = _stream(streaming, "/predictions/anew", "PUT", {"Last-Event-ID": "99"})
+    assert [name for _, name, _ in events] == ["start", "log", "metric", "output", "completed"]
 
 
 def test_what_fails_midway_keeps_what_there_was(streaming):
@@ -121,6 +158,24 @@ def test_without_history_a_later_reader_gets_what_is_live():
     with live_server("streaming", COG_STREAM_HISTORY_CAPACITY="0") as server:
         whole = _stream(server, input={"n": 2})
         assert [name for _, name, _ in whole].count("output") == 2
+        server.post("/predictions", {"id": "over", "input": {"n": 2}})
+        assert [name for _, name, _ in _stream(server, "/predictions/over", "GET")] == ["completed"]
+
+
+def test_readers_of_a_prediction_that_is_refused_are_told_and_let_go():
+    prediction = Prediction("x", Request())
+    log = EventLog(5)
+    prediction.listen(log)
+    chunks: list[bytes] = []
+    ends: list[bool] = []
+    stream = log.stream()
+    stream._remind = lambda: None  # no loop, no reminders
+    stream.open(prediction, chunks.append, lambda: ends.append(True))
+    prediction.apply(Refused())
+    assert [(name, data) for _, name, data in parse(b"".join(chunks).decode())] == [
+        ("error", {"error": "At capacity - all prediction slots busy"})
+    ]
+    assert ends == [True]
 
 
 items = st.lists(st.sampled_from([b"1", b'"a"\n"b"\n"c"']), max_size=12)
