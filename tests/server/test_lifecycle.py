@@ -45,6 +45,20 @@ def test_a_ready_server_says_which_python_and_what_setup_printed(plain):
     assert report["version"]["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
+def test_what_a_setup_prints_last_through_a_descriptor_is_in_its_logs(tmp_path):
+    model = """
+import os
+class Runner:
+    def setup(self):
+        os.write(1, b"the end\\n")
+    def run(self) -> str:
+        return ""
+"""
+    (tmp_path / "run.py").write_text(model)
+    with live_server("", folder=tmp_path, COG_PREDICT_TYPE_STUB="run.py:Runner") as server:
+        assert server.health()["setup"]["logs"] == "the end\n"
+
+
 def test_d12_a_failed_setup_shows_its_logs_and_its_traceback_and_later_answers_say_so():
     with live_server("setup_fails") as server:
         report = server.health()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Capture", "Sink"]
 
 _AT_ONCE = 0.001
-"""Seconds in which nobody but a prediction before could have printed into the pipes, which has its own name."""
+"""Seconds since the pipes were last empty in which a prediction that begins need not look into them again."""
 _PENDING = 8192
 _CHUNK = 1 << 16
 _PATIENCE = 0.02
@@ -143,9 +143,14 @@ class Capture:
         self._exclusively(put)
 
     def flush(self) -> None:
-        """Send what the calling context has printed, though its line has not ended."""
+        """Send what waits in the pipes, and what the calling context has printed, though its line has not ended."""
         sink = _sink.get()
-        self._exclusively((self._foreground if sink is None or sink.closed else sink).flush)
+
+        def put() -> None:
+            self._drain()
+            (self._foreground if sink is None or sink.closed else sink).flush()
+
+        self._exclusively(put)
 
     def _exclusively(self, action: Callable[[], None]) -> None:
         self._interrupts.hold()
