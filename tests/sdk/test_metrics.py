@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cog_oci.sdk.cog import current_scope
+from cog_oci.sdk.cog import _scope, current_scope
 from cog_oci.sdk.cog._metrics import Metrics
 
 
@@ -95,3 +97,15 @@ def test_outside_a_prediction_metrics_go_nowhere():
     current_scope().record_metric("a", 1)
     assert "a" not in current_scope().metrics
     assert dict(current_scope().context) == {}
+
+
+def test_threads_of_a_prediction_share_its_metrics(monkeypatch):
+    def slowly(changed):
+        time.sleep(0.01)
+        return Metrics(changed)
+
+    monkeypatch.setattr(_scope, "Metrics", slowly)
+    scope = _scope.Scope({}, lambda *_: None)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: scope.metrics, range(4)))
+    assert all(each is found[0] for each in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Scope", "current_scope", "enter_scope"]
+
+_making = Lock()
 
 
 class Scope:
@@ -28,7 +31,9 @@ class Scope:
     def metrics(self) -> Metrics:
         """The metrics so far: `scope.metrics["tokens"] = 3`, `del scope.metrics["tokens"]`."""
         if self._metrics is None:
-            self._metrics = Metrics(self._changed)
+            with _making:  # threads of one prediction share its metrics
+                if self._metrics is None:
+                    self._metrics = Metrics(self._changed)
         return self._metrics
 
     def record_metric(self, key: str, value: Any, mode: str = "replace") -> None:
