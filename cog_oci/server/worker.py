@@ -218,6 +218,8 @@ class Worker:
             self._failure = "worker setup timed out"
             self._append_logs(f"worker setup timed out after {self._setup_timeout:g} seconds\n")
             process.kill()
+        elif self._failure is not None and not await self._gone(_STOP_SECONDS):
+            process.kill()  # something that setup has begun, a thread maybe, does not let it end
 
     def _handle_all(self, messages: list[Message]) -> None:
         if len(messages) == 1:
