@@ -190,6 +190,6 @@ def test_a_file_about_an_icon_is_read_where_its_link_leads():
     ],
 )
 def test_a_theme_without_end_has_no_index(endless, monkeypatch):
-    monkeypatch.setattr(icon_caches, "_MOST_FOLDERS", 1000)
+    monkeypatch.setitem(icon_caches.__globals__, "_MOST_FOLDERS", 1000)
     assert index() is not None
     assert index(*endless) is None
