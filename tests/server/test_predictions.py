@@ -81,6 +81,10 @@ def test_a_forked_child_prints_for_its_prediction_and_garbles_nothing(plain):
     assert logs == "parent\n" + "child " * 20_000 + "\n" + "parent " * 20_000 + "\n"
 
 
+def test_who_keeps_a_stream_in_a_forked_child_prints_and_takes_nothing_from_its_parent(plain):
+    assert plain.predict(op="fork_logger")["logs"] == "parent\nkept\nchild\n"
+
+
 def test_d11_a_line_without_an_end_stays_with_its_prediction(plain):
     plain.predict(op="mixed")
     assert plain.predict(op="quiet")["logs"] == ""

@@ -80,12 +80,14 @@ class Capture:
         self._ready = _Ready()
         self._drained = 0.0
         self._decoders = {fd: codecs.getincrementaldecoder("utf-8")("replace") for fd in self._pipes}
+        self._streams: dict[str, _Stream] = {}
         self._nobody = Sink((0,), channel.send)
         self._foreground = self._nobody
 
     def install(self) -> None:
         """From now on nothing that is printed is lost, and threads print for the prediction that started them."""
-        sys.stdout, sys.stderr = _Stream(self, "stdout", 1), _Stream(self, "stderr", 2)
+        self._streams = {"stdout": _Stream(self, "stdout", 1), "stderr": _Stream(self, "stderr", 2)}
+        sys.stdout, sys.stderr = self._streams.values()
         for fd in self._pipes:
             os.set_blocking(fd, False)
             self._ready.watch(fd)
@@ -97,10 +99,10 @@ class Capture:
     def _leave(self) -> None:
         """In a forked child: print through the descriptors, which this process goes on reading."""
         self._channel.abandon()
-        for name, fd in (("stdout", 1), ("stderr", 2)):
-            if isinstance(getattr(sys, name), _Stream):
-                raw = io.FileIO(fd, "wb", closefd=False)
-                setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True))
+        for name, stream in self._streams.items():
+            ordinary = stream.give_way()
+            if getattr(sys, name) is stream:
+                setattr(sys, name, ordinary)
 
     def open(self, *predictions: int, alone: bool) -> Sink:
         """The calling context prints for `predictions` from now on; with `alone`, so does everything without a name."""
@@ -229,6 +231,13 @@ class _Stream(io.TextIOBase):
         """Send what has been printed."""
         if not self.closed:
             self._capture.flush()
+
+    def give_way(self) -> io.TextIOWrapper:
+        """An ordinary stream, to which goes as well what is printed by those who keep this one, as loggers do."""
+        raw = io.FileIO(self._fd, "wb", closefd=False)
+        ordinary = io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
+        self.write, self.flush = ordinary.write, ordinary.flush  # type: ignore[assignment,method-assign]  # this one only
+        return ordinary
 
     def writable(self) -> bool:
         """Always true."""

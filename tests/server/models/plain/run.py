@@ -89,6 +89,15 @@ class Runner(BaseRunner):
         os.wait()
         print("parent " * 20_000)
 
+    def fork_logger(self, text, seconds):
+        stream = sys.stdout
+        os.write(1, b"parent\n")
+        if os.fork() == 0:
+            stream.write("kept\n")
+            print("child")
+            os._exit(0)
+        os.wait()
+
     def mixed(self, text, seconds):
         print("one")
         subprocess.run(["echo", "two"], check=True)
