@@ -9,7 +9,7 @@ import signal
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -47,7 +47,7 @@ _NOT_READY = "Setup has not finished yet. Wait until it has finished, or GET /he
 _WEBHOOK_GRACE = 30.0
 """Seconds that receivers of webhooks are given at the end, where nothing says how long that may take."""
 _LAST_WORDS = 2.0
-"""Seconds that webhooks are given at least when the time to end is over."""
+"""Seconds that webhooks, and then clients, are given at least when the time to end is over."""
 _AGES = 10 * 365 * 24 * 3600.0
 
 log = logging.getLogger("cog_oci")
@@ -59,14 +59,26 @@ def serve(settings: Settings, listener: socket.socket, process: WorkerProcess) -
     for warning in settings.warnings:
         log.warning("%s", warning)
     with Runner(loop_factory=uvloop.new_event_loop) as runner:
-        interrupted = runner.run(_serve(settings, listener, process, sink))
+        interrupted, everyone_served = runner.run(_serve(settings, listener, process, sink))
+        if not everyone_served:  # a loop that is closed waits for its connections, whoever takes nothing
+            _leave(sink, interrupted=interrupted)
     if interrupted:
-        sink.flush()
+        _leave(sink, interrupted=True)
+
+
+def _leave(sink: logs.Sink, *, interrupted: bool) -> NoReturn:
+    """End this process here and now."""
+    sink.flush()
+    if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+    os._exit(0)
 
 
-async def _serve(settings: Settings, listener: socket.socket, process: WorkerProcess, sink: logs.Sink) -> bool:
+async def _serve(
+    settings: Settings, listener: socket.socket, process: WorkerProcess, sink: logs.Sink
+) -> tuple[bool, bool]:
+    """Whether an interrupt has ended it, and whether every connection has ended by then."""
     metrics = Metrics()
     webhooks = Webhooks(interval=settings.webhook_interval, token=settings.webhook_token, counted=metrics.webhook)
     tracing = start_tracing(os.environ)
@@ -84,11 +96,14 @@ async def _serve(settings: Settings, listener: socket.socket, process: WorkerPro
     try:
         await asyncio.wait([http, stopping], return_when=asyncio.FIRST_COMPLETED)
         ready_file.update(ready=False)
-        began = time.monotonic()
+        end = None if settings.drain_timeout is None else time.monotonic() + settings.drain_timeout
         drained = await service.predictions.drain(settings.drain_timeout)
-        left = None if settings.drain_timeout is None else settings.drain_timeout - (time.monotonic() - began)
-        await webhooks.drain(_WEBHOOK_GRACE if left is None else max(left, _LAST_WORDS))
-        await http
+        await webhooks.drain(_WEBHOOK_GRACE if end is None else _left(end))
+        await asyncio.wait([http], timeout=None if end is None else _left(end))
+        if http.done():
+            await http
+        else:
+            log.error("The server ends before every client has taken its answer")
     finally:
         stopping.cancel()
         await warm
@@ -98,7 +113,12 @@ async def _serve(settings: Settings, listener: socket.socket, process: WorkerPro
         await life
         if tracing is not None:
             await asyncio.to_thread(tracing.shutdown)
-    return interrupted.is_set()
+    return interrupted.is_set(), http.done()
+
+
+def _left(end: float) -> float:
+    """Seconds until the time to end is over, and some if it is."""
+    return max(end - time.monotonic(), _LAST_WORDS)
 
 
 def _assemble(

@@ -196,6 +196,17 @@ def test_after_the_drain_timeout_a_prediction_is_reported_as_failed():
         assert "shut down before" in answers[0].json()["error"]
 
 
+@pytest.mark.parametrize("stock", ["", "1"])
+def test_the_end_does_not_wait_longer_for_a_client_that_does_not_read_than_it_may(stock):
+    with live_server("plain", COG_DRAIN_TIMEOUT="1", COG_HTTP_STOCK=stock) as server:
+        with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1]))) as client:
+            body = b'{"input": {"text": "%b"}}' % (b"x" * (20 << 20))
+            client.sendall(b"POST /predictions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            event(server, "Prediction succeeded")
+            assert server.end() == 0
+        assert "before every client has taken its answer" in server.log
+
+
 def test_sigterm_is_ignored_where_an_explicit_shutdown_is_awaited():
     with live_server("plain", "--await-explicit-shutdown", "true") as server:
         server.popen.send_signal(signal.SIGTERM)
