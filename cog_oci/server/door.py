@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from cog_oci.server.awake import Awake
-from cog_oci.server.endpoint import BODY_BYTES, Answer, Call
+from cog_oci.server.endpoint import BODY_BYTES, EVENTS, Answer, Call
 from cog_oci.server.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _QUICK = 0.00015
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _HEAD = re.compile(
     rb"(?:POST /(?:predictions|trainings)|PUT /(?:predictions|trainings)/([A-Za-z0-9\-._~!$&'()*+,;=:@]+))"
-    rb" HTTP/1\.1\r\n"
+    rb" HTTP/1\.([01])\r\n"
     rb"((?:" + _TOKEN + rb":[^\x00-\x08\x0a-\x1f\x7f]*\r\n)+)\r\n"
 )
 _FIELD = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
@@ -55,32 +55,38 @@ class _Head:
     """Bytes of the head."""
     end: int
     """Bytes of the whole request."""
+    last: bool
+    """Whether the connection ends with its answer."""
 
 
 def parse_head(data: bytes | bytearray) -> _Head | None:
     """The head of a prediction that `data` begins with; None for what Hypercorn shall look at.
 
     That is every head that is not plain (RFC 9112): one that has no length, comes in pieces, repeats a field, asks for
-    an upgrade or for a permission to go on, or is not a prediction's.
+    an upgrade or for a permission to go on, or is not a prediction's. Of HTTP/1.0, which proxies speak, one that would
+    keep the connection is not plain, nor one that may be answered in chunks.
     """
     found = _HEAD.match(data)
     if found is None:
         return None
-    fields = _FIELD.findall(found[2])
+    fields = _FIELD.findall(found[3])
     headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in fields}
     length = headers.get("content-length", "")
+    old = found[2] == b"0"
+    connection = headers.get("connection", "close" if old else "keep-alive").lower()
     if (
         len(headers) != len(fields)
         or "host" not in headers
         or not (length.isdecimal() and length.isascii() and len(length) < 10 and int(length) <= BODY_BYTES)
-        or headers.get("connection", "keep-alive").lower() != "keep-alive"
+        or not (connection == "close" or (connection == "keep-alive" and not old))
         or not _UNUSUAL.isdisjoint(headers)
+        or (old and EVENTS in headers.get("accept", "").lower())
     ):
         return None
     identity = None if found[1] is None else found[1].decode("ascii")
     training = data.startswith((b"POST /t", b"PUT /t"))
     size = found.end()
-    return _Head(bytes(found[0]), headers, identity, training, size, size + int(length))
+    return _Head(bytes(found[0]), headers, identity, training, size, size + int(length), connection == "close")
 
 
 class Door(asyncio.Protocol):
@@ -146,6 +152,8 @@ class Door(asyncio.Protocol):
             self._head = None
             if self._timer is not None:
                 self._stop_timer()
+            if head.last:
+                self.closing = True
             self._handle(Call(body, head.headers, head.identity, head.training))
 
     def _read_head(self) -> _Head | None:
@@ -181,7 +189,7 @@ class Door(asyncio.Protocol):
         if answer.stream is not None:
             assert answer.prediction is not None
             self._answer = answer
-            self._stream_head = self._front.head(answer, close=False)
+            self._stream_head = self._front.head(answer, close=self.closing)
             answer.stream.open(answer.prediction, self._write_chunk, self._end_stream)
             if self._stream_head:  # nothing has happened yet
                 head, self._stream_head = self._stream_head, b""
@@ -208,6 +216,7 @@ class Door(asyncio.Protocol):
         self.answering = False
         self.last_used = time.monotonic()
         if self.closing:
+            self._buffer = b""  # whatever comes after the last request is none (RFC 9112 §9.6)
             self._transport.close()
             return
         if self._paused:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cog_oci.server.bodies import PredictionBody
     from cog_oci.server.predictions import Predictions
 
-__all__ = ["BODY_BYTES", "Answer", "Call", "Endpoint", "json_answer"]
+__all__ = ["BODY_BYTES", "EVENTS", "Answer", "Call", "Endpoint", "json_answer"]
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"

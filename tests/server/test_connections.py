@@ -152,6 +152,60 @@ def test_an_answer_on_its_way_when_the_server_ends_says_that_the_connection_does
         ender.join()
 
 
+@pytest.mark.parametrize("line", [b"POST /predictions HTTP/1.1\r\nConnection: Close", b"POST /predictions HTTP/1.0"])
+@pytest.mark.parametrize("stock", ["", "1"])
+def test_a_request_that_says_it_is_the_last_has_an_answer_that_says_so_too(line, stock):
+    assert parse_head(request(line)).last
+    with live_server("plain", COG_HTTP_STOCK=stock) as server, connect(server) as client:
+        client.sendall(request(line))
+        status, fields, body = read_answer(client)
+        assert status.startswith(b"HTTP/1.1 200")
+        assert fields[b"connection"] == b"close"
+        assert b'"output":"hello bob"' in body
+        assert _the_rest(client) == b""
+
+
+def test_what_comes_after_the_last_request_is_none(plain):
+    with connect(plain) as client:
+        more = request(body=b'{"id": "more", "input": {"text": "bob"}}')
+        client.sendall(request(b"POST /predictions HTTP/1.1\r\nConnection: close") + more)
+        assert _the_rest(client).count(b"HTTP/1.1 ") == 1
+        assert plain.request("GET", "/predictions/more").status_code == 404
+
+
+def test_a_large_last_answer_is_whole(plain):
+    with connect(plain) as client:
+        text = b"x" * (8 << 20)
+        client.sendall(request(b"POST /predictions HTTP/1.0", body=b'{"input": {"text": "' + text + b'"}}'))
+        assert text in read_answer(client)[2]
+        assert _the_rest(client) == b""
+
+
+def test_a_stream_on_a_connection_that_ends_with_it_is_whole():
+    with live_server("streaming") as server, connect(server) as client:
+        line = b"POST /predictions HTTP/1.1\r\nConnection: close\r\nAccept: text/event-stream"
+        client.sendall(request(line, body=b'{"input": {}}'))
+        answer = _the_rest(client)
+        assert b"\r\nconnection: close\r\n" in answer
+        assert b"event: completed" in answer
+        assert answer.endswith(b"\r\n0\r\n\r\n")
+
+
+def _the_rest(client):
+    """All that comes until the other side closes."""
+    rest = b""
+    while data := _received(client):
+        rest += data
+    return rest
+
+
+def _received(client):
+    try:
+        return client.recv(1 << 16)
+    except ConnectionResetError:  # it closed with something of ours unread
+        return b""
+
+
 async def test_a_fault_of_ours_is_an_answer_and_a_line_in_the_log(caplog):
     endpoint = Mock()
     endpoint.handle.side_effect = ZeroDivisionError
@@ -172,7 +226,8 @@ UNUSUAL = [
     b"Content-Length : 26",
     b"Content-Length: 26\r\n folded",
     b"Content-Length: 26\r\nExpect: 100-continue",
-    b"Content-Length: 26\r\nConnection: close",
+    b"Content-Length: 26\r\nConnection: close, te",
+    b"Content-Length: 26\r\nConnection: keep-alive, close",
     b"Content-Length: 26\r\nConnection: upgrade\r\nUpgrade: h2c",
     b"Content-Length: 26\r\nX: \x00",
     b"Content-Length: 26\nX: y",
@@ -187,7 +242,9 @@ def test_a_head_that_is_not_plain_is_hypercorns(fields):
 @pytest.mark.parametrize(
     "line",
     [
-        b"POST /predictions HTTP/1.0",
+        b"POST /predictions HTTP/1.0\r\nConnection: keep-alive",
+        b"POST /predictions HTTP/1.0\r\nAccept: text/event-stream",
+        b"POST /predictions HTTP/1.2",
         b"POST /predictions?x HTTP/1.1",
         b"POST /predictions/ HTTP/1.1",
         b"PUT /predictions/a%2Fb HTTP/1.1",
