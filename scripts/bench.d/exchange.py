@@ -1,4 +1,4 @@
-"""One client that times what a load generator cannot: streams and large bodies."""
+"""One client that times what a load generator cannot: streams, large bodies, connections for one request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-__all__ = ["Stream", "post", "streams"]
+__all__ = ["Stream", "on_new_connections", "post", "streams"]
 
 _PATIENCE = 60  # seconds
 _TRIES = 100
@@ -57,6 +57,23 @@ def post(port: int, body: bytes, *, least: int = 0) -> float:
     if _SUCCEEDED not in answer[:_GLIMPSE] + answer[-_GLIMPSE:] or len(answer) < least:
         raise SystemExit(f"bench: {status}, {len(answer)} bytes: {answer[:_GLIMPSE]!r} … {answer[-_GLIMPSE:]!r}")
     return seconds
+
+
+def on_new_connections(port: int, body: bytes, seconds: float, *, version: str, fields: str) -> float:
+    """Predictions that succeed per second, one after another, each on a connection of its own that the client ends."""
+    head = (
+        f"POST /predictions HTTP/{version}\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"{fields}Content-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    succeeded, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < seconds:
+        with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as client:
+            client.sendall(head + body)
+            answer = b""
+            while not answer.endswith(b"}") and (data := client.recv(_BUFFER)):
+                answer += data
+            succeeded += _SUCCEEDED in answer
+    return succeeded / passed
 
 
 def _on_one(port: int, request: bytes, tokens: int, count: int) -> list[Stream]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "bench"]
 
-PARTS = ("sync", "async", "sse", "start", "memory", "bodies")
+PARTS = ("sync", "async", "connections", "sse", "start", "memory", "bodies")
 
 _SLOTS = 64
 _TOKENS = 500
@@ -45,9 +45,29 @@ def bench(folder: Path, parts: Sequence[str], runs: int, seconds: int, *, alone:
     if "async" in parts:
         name = f"trivial async model, {_SLOTS} slots"
         throughput.figures(name, "hello_async", sides, runs, seconds, COG_MAX_CONCURRENCY=str(_SLOTS))
+    if "connections" in parts:
+        _connections(sides, runs, seconds)
     for part, figure in {"sse": _sse, "start": _start, "memory": _memory, "bodies": _bodies}.items():
         if part in parts:
             figure(sides, runs)
+
+
+def _connections(sides: Sequence[Product], runs: int, seconds: int) -> None:
+    """One after another, as clients ask that keep none, and proxies."""
+    body = json.dumps({"input": {"s": "world"}}).encode()
+    kinds = {
+        "HTTP/1.1": ("1.1", ""),
+        "HTTP/1.1, Connection: close": ("1.1", "Connection: close\r\n"),
+        "HTTP/1.0": ("1.0", ""),
+    }
+    with ExitStack() as stack:
+        slots = {"COG_MAX_CONCURRENCY": str(_SLOTS)}
+        ports = [stack.enter_context(side.running("hello_async", **slots)).port for side in sides]
+        for name, (version, fields) in kinds.items():
+            ask = partial(exchange.on_new_connections, body=body, seconds=seconds, version=version, fields=fields)
+            measure.in_turns(ports, 1, ask)  # not counted
+            taken = measure.in_turns(ports, runs, ask)
+            _show(f"a connection for each request, {name}", "per_second", taken, digits=1, more_is_better=True)
 
 
 def _sse(sides: Sequence[Product], runs: int) -> None:
