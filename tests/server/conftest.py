@@ -1,9 +1,11 @@
-"""One server per model for the tests that leave it as they found it."""
+"""One server per model for the tests that leave it as they found it, and what hears of webhooks."""
 
 from __future__ import annotations
 
 import pytest
 
+from cog_oci.server.webhooks import Webhooks
+from tests.receiver import receiver
 from tests.server.live import live_server
 
 
@@ -23,6 +25,19 @@ files = _shared("files")
 several = _shared("several")
 
 _SERVERS = {"plain", "types", "tokens", "files", "several"}
+
+
+@pytest.fixture
+def hook():
+    with receiver() as it:
+        yield it
+
+
+@pytest.fixture
+async def webhooks():
+    it = Webhooks(interval=60, token=None)
+    yield it
+    it.close()
 
 
 def pytest_collection_modifyitems(items):

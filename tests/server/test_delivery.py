@@ -21,19 +21,6 @@ from tests.receiver import Answer, receiver
 from tests.server.stories import apply, bodies, done, prediction
 
 
-@pytest.fixture
-def hook():
-    with receiver() as it:
-        yield it
-
-
-@pytest.fixture
-async def webhooks():
-    it = Webhooks(interval=60, token=None)
-    yield it
-    it.close()
-
-
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
     monkeypatch.setattr(delivery, "_BACKOFF", 0.001)

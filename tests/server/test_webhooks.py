@@ -14,22 +14,9 @@ import pytest
 from cog_oci.sdk.cog._wire import Log, Metric, Output
 from cog_oci.server.prediction import Refused, Started
 from cog_oci.server.webhooks import Webhooks
-from tests.receiver import Answer, receiver
+from tests.receiver import Answer
 from tests.server.live import event, live_server
 from tests.server.stories import apply, bodies, done, prediction
-
-
-@pytest.fixture
-def hook():
-    with receiver() as it:
-        yield it
-
-
-@pytest.fixture
-async def webhooks():
-    it = Webhooks(interval=60, token=None)
-    yield it
-    it.close()
 
 
 def _brief(body):
