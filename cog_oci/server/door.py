@@ -140,6 +140,7 @@ class Door(asyncio.Protocol):
             left = len(buffer) - head.end
             if left < 0:
                 self._head = head
+                self.last_used = time.monotonic()  # a body that comes slowly has the time of bodies to do so
                 if self._timer is None:
                     self._timer = asyncio.get_running_loop().call_later(self._front.body_seconds, self._too_slow)
                 return

@@ -217,6 +217,16 @@ async def test_a_fault_of_ours_is_an_answer_and_a_line_in_the_log(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_a_body_that_comes_slowly_comes_on_a_connection_that_is_used():
+    """Its time is that of bodies, not the shorter one after which an idle connection is closed."""
+    door = Door(Mock(), Front(Mock(), Authorization(None), 60.0), Mock())
+    for piece in (request()[:-2], request()[-2:-1]):
+        door.last_used = 0.0
+        door.data_received(piece)
+        assert door.last_used > 0.0
+    door.connection_lost(None)
+
+
 UNUSUAL = [
     b"Transfer-Encoding: chunked",
     b"Content-Length: 26\r\nContent-Length: 26",
