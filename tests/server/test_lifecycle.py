@@ -207,6 +207,17 @@ def test_the_end_does_not_wait_longer_for_a_client_that_does_not_read_than_it_ma
         assert "before every client has taken its answer" in server.log
 
 
+def test_the_end_does_not_wait_for_a_request_that_does_not_come():
+    with (
+        live_server("plain") as server,
+        socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=PATIENCE) as client,
+    ):
+        client.sendall(b"POST /predictions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
+        time.sleep(0.2)  # it is being read
+        assert server.end() == 0
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+
+
 def test_sigterm_is_ignored_where_an_explicit_shutdown_is_awaited():
     with live_server("plain", "--await-explicit-shutdown", "true") as server:
         server.popen.send_signal(signal.SIGTERM)

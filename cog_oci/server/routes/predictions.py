@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, request
 
 from cog_oci.server.endpoint import Answer, Call
+from cog_oci.server.routes._respond import json_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,7 +32,9 @@ def _add(blueprint: Blueprint, service: Service, kind: str) -> None:
     endpoint = service.endpoint
 
     async def create(identity: str | None = None) -> Response:
-        body = bytes(await request.get_data(cache=False, as_text=False, parse_form_data=False))
+        body = await _body(service.shutdown)
+        if body is None:
+            return _too_late()
         call = Call(body, _headers(), identity, training=kind == "trainings")
         return _respond(await _wait(lambda reply: endpoint.handle(call, reply)))
 
@@ -45,6 +48,25 @@ def _add(blueprint: Blueprint, service: Service, kind: str) -> None:
     blueprint.add_url_rule(f"/{kind}/<id:identity>", f"create {kind} once", create, methods=["PUT"])
     blueprint.add_url_rule(f"/{kind}/<id:identity>", f"show {kind}", show, methods=["GET"])
     blueprint.add_url_rule(f"/{kind}/<id:identity>/cancel", f"cancel {kind}", cancel, methods=["POST"])
+
+
+async def _body(shutdown: asyncio.Event) -> bytes | None:
+    """What the request carries; None if the server is to end before it is there: nobody waits for it then."""
+    reading = asyncio.ensure_future(request.get_data(cache=False, as_text=False, parse_form_data=False))
+    ending = asyncio.ensure_future(shutdown.wait())
+    try:
+        await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
+        return bytes(await reading) if reading.done() else None
+    finally:
+        reading.cancel()
+        ending.cancel()
+
+
+def _too_late() -> Response:
+    response = json_answer({"error": "The server is shutting down", "status": "failed"}, 503)
+    if request.http_version in {"1.0", "1.1"}:
+        response.headers["Connection"] = "close"  # the rest of the body is not read
+    return response
 
 
 def _headers() -> dict[str, str]:
