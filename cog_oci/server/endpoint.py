@@ -263,7 +263,7 @@ class Endpoint:
         accepted = _Acceptance(reporter, preference.wait)
         prediction = self._begin(identity, request, (*listeners, accepted))
         if self.predictions.queued(prediction):
-            accepted.accept(prediction)
+            accepted.await_patience(prediction)
 
     def _abandon(self, prediction: Prediction) -> None:
         """A client that hangs up is not interested any more."""
@@ -299,7 +299,7 @@ class _Reporter:
 
 
 class _Acceptance:
-    """Answers when the prediction has a slot and the client's patience has run out, or with the result before that."""
+    """Answers when the client's patience has run out, once it has a slot or a place, or with the result."""
 
     __slots__ = ("_reporter", "_timer", "_wait")
 
@@ -313,7 +313,12 @@ class _Acceptance:
             if self._timer is not None:
                 self._timer.cancel()
             self._reporter(prediction, event)
-        elif self._wait is None:
+        else:
+            self.await_patience(prediction)
+
+    def await_patience(self, prediction: Prediction) -> None:
+        """It will run: the client hears so, at once or when it has waited for the result as long as it would."""
+        if self._wait is None:
             self.accept(prediction)
         elif self._timer is None and not self._reporter.answered:
             self._timer = asyncio.get_running_loop().call_later(self._wait, self.accept, prediction)

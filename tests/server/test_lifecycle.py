@@ -130,6 +130,15 @@ def test_who_is_in_the_queue_when_the_worker_dies_gets_its_turn_with_the_next_on
         assert states["queued"]["output"] == "hello you"
 
 
+def test_who_has_a_place_in_the_queue_is_answered_when_its_patience_ends_and_not_before():
+    with live_server("plain", COG_MAX_QUEUE="2") as server:
+        server.post("/predictions", {"input": {"op": "sleep", "seconds": 1}}, headers={"Prefer": "respond-async"})
+        answer = server.post("/predictions", {"input": {"text": "x"}}, headers={"Prefer": "respond-async, wait=0"})
+        assert (answer.status_code, answer.json()["status"]) == (202, "starting")
+        answer = server.post("/predictions", {"input": {"text": "x"}}, headers={"Prefer": "respond-async, wait=60"})
+        assert (answer.status_code, answer.json()["output"]) == (200, "hello x")
+
+
 def test_a_killed_worker_is_replaced_even_if_a_child_holds_its_socket():
     with live_server("plain") as server:
         body = server.predict(op="fork_and_crash")
