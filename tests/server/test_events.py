@@ -109,6 +109,13 @@ def test_who_waits_in_the_queue_reads_already(stock):
         assert parse(waiting.text)[-1][2]["status"] == "succeeded"
 
 
+def test_head_of_events_waits_for_none(streaming):
+    streaming.post("/predictions", {"id": "long", "input": {"hold": 60}}, headers={"Prefer": "respond-async"})
+    answer = streaming.request("HEAD", "/predictions/long", headers=EVENTS)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
+    assert streaming.post("/predictions/long/cancel").status_code == 200  # on the same connection
+
+
 def test_a_number_of_an_earlier_prediction_hides_nothing_of_this_one(streaming):
     streaming.post("/predictions", {"id": "anew", "input": {"n": 1, "hold": 0.2}}, headers={"Prefer": "respond-async"})
     events = _stream(streaming, "/predictions/anew", "PUT", {"Last-Event-ID": "99"})

@@ -98,7 +98,11 @@ async def _wait(start: Callable[[Callable[[Answer], None]], Callable[[], None] |
 def _respond(answer: Answer) -> Response:
     if answer.stream is None:
         return Response(answer.body, answer.status, content_type=answer.content_type)
-    response = Response(_chunks(answer), answer.status, content_type=answer.content_type)
+    if request.method == "HEAD":  # there is nothing of it to wait for
+        response = Response(b"", answer.status, content_type=answer.content_type)
+        del response.headers["Content-Length"]
+    else:
+        response = Response(_chunks(answer), answer.status, content_type=answer.content_type)
     response.headers["Cache-Control"] = "no-cache"
     response.timeout = None
     return response
