@@ -123,6 +123,7 @@ class Worker:
 
     async def _start_again(self, end: str, delay: float) -> WorkerProcess | None:
         """Another worker in place of one that ended like `end`; None when there cannot be one."""
+        end = self._failure or end  # a setup that fails says why, and ends as any other program
         unavailable = f"The worker crashed ({end}) and is being started again"
         self._predictions.close(self, unavailable, f"Worker crashed: {end}", replaced=True)
         log.error("worker crashed, starting it again: %s", end)

@@ -163,6 +163,16 @@ def test_a_worker_that_cannot_come_up_again_is_defunct(tmp_path):
         assert "could not be started again" in answer.json()["error"]
 
 
+def test_a_setup_that_fails_when_a_worker_is_replaced_says_why(tmp_path):
+    source = "import os, pathlib\nif pathlib.Path('poison').exists(): raise OSError('no gpu')\ndef run() -> int:\n    return os.getpid()\n"
+    (tmp_path / "run.py").write_text(source)
+    with live_server("", folder=tmp_path, COG_PREDICT_TYPE_STUB="run.py:run") as server:
+        worker = server.predict()["output"]
+        (tmp_path / "poison").touch()
+        os.kill(worker, signal.SIGKILL)
+        event(server, "starting it again: OSError: no gpu")
+
+
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "shutdown"])
 def test_what_was_accepted_is_finished_before_the_end(how):
     with live_server("plain") as server:
