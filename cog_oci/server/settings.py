@@ -11,13 +11,20 @@ from cog_oci import __version__
 from cog_oci.server.levels import read_level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Settings", "SettingsError", "read_settings"]
 
 _WEBHOOK_INTERVAL = 0.5
 HISTORY = 16_384
 """How many server-sent events are kept for readers that come later."""
+
+_OURS = {
+    "COG_WORKERS": (1, "one worker is started"),
+    "COG_MAX_QUEUE": (0, "no request waits for a slot"),
+    "COG_DRAIN_TIMEOUT": (1, "what runs may take its time at the end"),
+}
+"""Whole numbers that Cog does not know: how small each may be, and what holds without it."""
 
 _NO_REFERENCE = """\
 {name} environment variable is not set.
@@ -85,7 +92,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         upload_url=options.upload_url or None,
         auth_token=_token(environment.get("COG_AUTH_TOKEN")),
         stock_http=environment.get("COG_HTTP_STOCK", "") not in {"", "0"},
-        warnings=warnings,
+        warnings=(*warnings, *_ignored(environment)),
     )
 
 
@@ -143,6 +150,14 @@ def _token(text: str | None) -> str | None:
     return text
 
 
+def _ignored(environment: Mapping[str, str]) -> Iterator[str]:
+    """What is said of those of our own variables that cannot be used."""
+    for name, (least, instead) in _OURS.items():
+        text = environment.get(name, "")
+        if text and _count(environment, name, -1) < least:
+            yield f"Invalid {name} value, ignoring ({instead})"
+
+
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     """A whole number from 0 up; anything else is the default, as in Cog."""
     text = environment.get(name, "")
@@ -160,5 +175,4 @@ def _interval(text: str) -> float:
 
 def _seconds(environment: Mapping[str, str], name: str) -> float | None:
     """A positive whole number of seconds; anything else is no limit, as in Cog."""
-    text = environment.get(name, "")
-    return float(text) if text.isascii() and text.isdecimal() and int(text) > 0 else None
+    return float(_count(environment, name, 0)) or None

@@ -39,6 +39,21 @@ def test_a_setup_timeout_that_cannot_be_used_is_ignored_aloud(text, seconds, war
     assert settings.warnings == (() if warning is None else (warning,))
 
 
+@pytest.mark.parametrize(
+    ("name", "used", "unused", "instead"),
+    [
+        ("COG_WORKERS", "2", "0", "one worker is started"),
+        ("COG_MAX_QUEUE", "0", "1e3", "no request waits for a slot"),
+        ("COG_DRAIN_TIMEOUT", "30", "30s", "what runs may take its time at the end"),
+    ],
+)
+def test_a_number_of_ours_that_cannot_be_used_is_ignored_aloud(name, used, unused, instead):
+    assert read_settings([], {**STUB, name: used}).warnings == ()
+    settings = read_settings([], {**STUB, name: unused})
+    assert settings.warnings == (f"Invalid {name} value, ignoring ({instead})",)
+    assert (settings.workers, settings.queue, settings.drain_timeout) == (1, 0, None)
+
+
 def test_the_version_is_ours(capsys):
     with pytest.raises(SystemExit) as caught:
         read_settings(["-v"], STUB)
