@@ -230,9 +230,10 @@ class Door(asyncio.Protocol):
 
     def _step_aside(self) -> None:
         """Let Hypercorn have what has arrived, and what comes until `come_back`."""
-        self._aside = True
-        data, self._buffer = bytes(self._buffer), b""
-        self._inner.data_received(data)
+        data, self._buffer = bytes(self._buffer).lstrip(b"\r\n"), b""  # old clients end a body so (RFC 9112 §2.2)
+        if data:
+            self._aside = True
+            self._inner.data_received(data)
 
     def come_back(self) -> None:
         """Hypercorn has answered everything that it was given."""

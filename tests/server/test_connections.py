@@ -217,6 +217,15 @@ async def test_a_fault_of_ours_is_an_answer_and_a_line_in_the_log(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_empty_lines_before_a_request_are_ignored(plain):
+    with connect(plain) as client:
+        for pieces in ((b"\r\n" + request(),), (request() + b"\r\n",), (b"\r\n", request()), (request(),)):
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(0.02)
+            assert read_answer(client)[0] == b"HTTP/1.1 200 OK"
+
+
 async def test_a_body_that_comes_slowly_comes_on_a_connection_that_is_used():
     """Its time is that of bodies, not the shorter one after which an idle connection is closed."""
     door = Door(Mock(), Front(Mock(), Authorization(None), 60.0), Mock())
