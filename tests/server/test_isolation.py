@@ -33,6 +33,38 @@ def test_a_model_may_ship_packages_of_the_servers_names(tmp_path):
         assert server.predict(op="own")["output"] == "the model's own"
 
 
+_OTHERS = """
+import flask, h11, pydantic
+from cog import BaseRunner
+
+class Runner(BaseRunner):
+    def run(self, text: str) -> str:
+        class Item(pydantic.BaseModel):
+            text: str
+
+        with flask.Flask("app").app_context():
+            told = flask.jsonify(pydantic.VERSION, h11.__version__)
+        return f"{told.get_data(as_text=True).strip()} {Item(text=text).json()}"
+"""
+
+
+@pytest.mark.network
+def test_a_model_has_its_own_versions_of_packages_that_the_server_has_too(tmp_path):
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    pins = ["pydantic==1.10.24", "h11==0.13.0", "flask"]
+    subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *pins], check=True)
+    poison = tmp_path / "poison"
+    poison.mkdir()
+    for name in ("quart", "hypercorn", "uvloop", "wsproto"):
+        (poison / f"{name}.py").write_text(f"raise ImportError('the poisoned {name} was imported')\n")
+    folder = project("plain", tmp_path)
+    (folder / "run.py").write_text(_OTHERS)
+    with live_server("", folder=folder, COG_OCI_PYTHON=str(python), PYTHONPATH=str(poison)) as server:
+        assert server.predict(text="x")["output"] == '["1.10.24","0.13.0"] {"text": "x"}'
+        assert server.end() == 0
+
+
 def test_the_server_runs_from_a_folder_of_its_own_as_in_an_image(tmp_path):
     image = _image(tmp_path / "opt/cog")
     command = [sys.executable, "-I", "-S", str(image / "server")]
