@@ -48,6 +48,8 @@ class Predictions:
         self._lanes: dict[object, Lane] = {}
         self._sole: Lane | None = None
         """The one worker that there is, if it takes something ahead: of several, who knows which is free first."""
+        self._replaced: set[object] = set()
+        """Workers that have gone and come again."""
         self._active: dict[str, Prediction] = {}
         self._numbered: dict[int, tuple[Prediction, Lane]] = {}
         self._withdrawing: set[int] = set()
@@ -62,6 +64,7 @@ class Predictions:
     def open(self, worker: object, slots: int, send: Callable[[Message], None], *, ahead: bool = False) -> None:
         """`worker` takes `slots` predictions at a time from now on; with `ahead`, some more that wait there."""
         lane = self._lanes[worker] = Lane(slots, send, takes_ahead=ahead)
+        self._replaced.discard(worker)
         self._look_who_is_there()
         if not self._draining:
             self._unavailable = None
@@ -70,9 +73,10 @@ class Predictions:
     def close(self, worker: object, unavailable: str, error: str, *, replaced: bool = False) -> None:
         """`worker` has gone: what it ran fails with `error`; without another one, so does what waits.
 
-        Where it is being `replaced`, the queue goes on waiting, for its successor.
+        Where it or another one is being `replaced`, the queue goes on waiting, for the successor.
         """
         lane = self._lanes.pop(worker, None)
+        (self._replaced.add if replaced else self._replaced.discard)(worker)
         self._look_who_is_there()
         if lane is not None:
             lane.slots = 0
@@ -86,9 +90,10 @@ class Predictions:
                 prediction = self._numbered[number][0]
                 self._finish(prediction, Done(number, "failed", prediction.elapsed, error=error))
         if not self._lanes:
-            self._unavailable = self._unavailable if self._draining else unavailable
+            if not self._draining and (replaced or not self._replaced):
+                self._unavailable = unavailable
             for prediction in list(self._waiting):
-                if not (replaced and self.queued(prediction)):
+                if not (self._replaced and self.queued(prediction)):
                     self._finish(prediction, Done(prediction.number, "failed", 0.0, error=f"{error}, before its turn"))
 
     @property

@@ -320,6 +320,16 @@ async def test_the_queue_ends_with_a_worker_that_is_given_up():
     assert (queued.status, queued.error) == ("failed", "Worker crashed, before its turn")
 
 
+async def test_the_queue_waits_for_a_worker_that_comes_again_when_another_one_is_given_up():
+    predictions, _ = _ready(queue=1)
+    _, queued = (predictions.begin(name, Request()) for name in ("running", "queued"))
+    predictions.close("worker", "crashed", "Worker crashed", replaced=True)
+    predictions.close("other", "could not be started again", "Worker crashed")
+    assert (queued.status, predictions.unavailable) == ("starting", "crashed")
+    predictions.open("worker", 1, lambda _: None)
+    assert queued.status == "processing"
+
+
 async def test_with_another_worker_left_what_waits_goes_on_waiting():
     predictions, _ = _ready()
     predictions.open("other", 1, lambda _: None)
