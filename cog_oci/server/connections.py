@@ -80,14 +80,14 @@ class _Connection(TCPServer):
         await self.idle_task.stop()
 
     async def _idle_timeout(self) -> None:
-        """Close the connection when it has not been used for a while, or when the server ends and it is at rest."""
+        """Close the connection when it is not used for a while, or when the server ends and it answers nothing."""
         while not self.context.terminated.is_set():
             door = self._door
             left = self.config.keep_alive_timeout
             if door is not None:
                 left += door.last_used - time.monotonic()
             if left <= 0:
-                if door is None or not door.answering:
+                if door is None or door.at_rest:
                     break
                 left = self.config.keep_alive_timeout
             try:

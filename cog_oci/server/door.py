@@ -110,6 +110,11 @@ class Door(asyncio.Protocol):
         """Whether this connection ends with the answer that it is about to give."""
         self.last_used = time.monotonic()
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no request of ours is answered here, nor on its way: a body has a time of its own to come."""
+        return not self.answering and self._head is None
+
     def data_received(self, data: bytes) -> None:
         """Bytes of a request, or of several."""
         if self._front.is_at_rest:
@@ -140,7 +145,6 @@ class Door(asyncio.Protocol):
             left = len(buffer) - head.end
             if left < 0:
                 self._head = head
-                self.last_used = time.monotonic()  # a body that comes slowly has the time of bodies to do so
                 if self._timer is None:
                     self._timer = asyncio.get_running_loop().call_later(self._front.body_seconds, self._too_slow)
                 return

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import socket
 import threading
 import time
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypercorn import protocol
 from hypercorn.asyncio import run, tcp_server
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cog_oci.server.authorization import Authorization
+from cog_oci.server.connections import _Connection
 from cog_oci.server.door import Door, Front, parse_head
 from tests.server.live import PATIENCE, live_server
 
@@ -226,14 +230,19 @@ def test_empty_lines_before_a_request_are_ignored(plain):
             assert read_answer(client)[0] == b"HTTP/1.1 200 OK"
 
 
-async def test_a_body_that_comes_slowly_comes_on_a_connection_that_is_used():
-    """Its time is that of bodies, not the shorter one after which an idle connection is closed."""
+async def test_a_body_that_comes_slowly_has_the_time_of_bodies():
+    """Not the shorter one after which an idle connection is closed, however long nothing comes."""
     door = Door(Mock(), Front(Mock(), Authorization(None), 60.0), Mock())
-    for piece in (request()[:-2], request()[-2:-1]):
-        door.last_used = 0.0
-        door.data_received(piece)
-        assert door.last_used > 0.0
-    door.connection_lost(None)
+    connection = _Connection(Mock(), Mock(), Config(), WorkerContext(None), Mock(), Mock(), Mock())
+    connection.config.keep_alive_timeout = 0.01
+    connection.protocol, connection._door = AsyncMock(), door
+    door.data_received(request()[:-1])
+    idle = asyncio.create_task(connection._idle_timeout())
+    await asyncio.sleep(0.1)
+    assert not idle.done()
+    door.data_received(request()[-1:])
+    door._done()
+    await asyncio.wait_for(idle, PATIENCE)
 
 
 UNUSUAL = [
