@@ -183,7 +183,7 @@ class Door(asyncio.Protocol):
             log.exception("a request could not be handled")
             self._reply(Answer(500))
             return
-        if self.answering:
+        if self.answering and self._answer is None:  # a stream that has begun says itself that its reader has gone
             self._abandon = abandon
 
     def _reply(self, answer: Answer) -> None:

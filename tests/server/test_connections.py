@@ -18,9 +18,13 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cog_oci.sdk.cog._wire import Done
 from cog_oci.server.authorization import Authorization
 from cog_oci.server.connections import _Connection
 from cog_oci.server.door import Door, Front, parse_head
+from cog_oci.server.endpoint import Answer
+from cog_oci.server.events import EventLog
+from cog_oci.server.prediction import Prediction, Request
 from tests.server.live import PATIENCE, live_server
 
 BODY = b'{"input": {"text": "bob"}}'
@@ -228,6 +232,24 @@ def test_empty_lines_before_a_request_are_ignored(plain):
                 client.sendall(piece)
                 time.sleep(0.02)
             assert read_answer(client)[0] == b"HTTP/1.1 200 OK"
+
+
+async def test_a_door_keeps_nothing_of_a_stream_that_has_ended():
+    """A client may keep its connection for long, and the way to abandon a stream holds all of its events."""
+    prediction, log, abandon = Prediction("x", Request()), EventLog(5), Mock()
+    prediction.listen(log)
+
+    def handle(_, reply):
+        reply(Answer(200, stream=log.stream(), prediction=prediction))
+        return abandon
+
+    transport = Mock(is_closing=lambda: False)
+    door = Door(Mock(), Front(Mock(handle=handle), Authorization(None), 1.0), transport)
+    door.data_received(request())
+    prediction.apply(Done(0, "succeeded", 0.0))
+    assert transport.write.call_args[0][0] == b"0\r\n\r\n"
+    door.connection_lost(None)
+    abandon.assert_not_called()
 
 
 async def test_a_body_that_comes_slowly_has_the_time_of_bodies():
