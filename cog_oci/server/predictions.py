@@ -95,6 +95,8 @@ class Predictions:
             for prediction in list(self._waiting):
                 if not (self._replaced and self.queued(prediction)):
                     self._finish(prediction, Done(prediction.number, "failed", 0.0, error=f"{error}, before its turn"))
+        elif self._sweeper is None:
+            self._sweep()  # whom this worker was to leave out
 
     @property
     def unavailable(self) -> str | None:

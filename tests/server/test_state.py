@@ -365,6 +365,20 @@ async def test_what_waited_at_a_worker_that_goes_is_given_to_one_that_is_free():
     assert (running.status, waiting.status) == ("failed", "processing")
 
 
+async def test_a_moment_that_was_over_at_a_worker_that_goes_is_over_at_another_that_is_busy():
+    predictions = Predictions("not yet", grace=0.0)
+    predictions.open("first", 1, lambda _: None, ahead=True)
+    predictions.begin("running", Request())
+    heard: list = []
+    predictions.begin("waiting", Request(), (lambda _, event: heard.append(event),))
+    await asyncio.sleep(0.01)
+    predictions.open("second", 1, lambda _: None)
+    predictions.begin("running too", Request())
+    assert not heard, "the first worker has been asked to leave it out, and has not said whether it could"
+    predictions.close("first", "crashed", "Worker crashed", replaced=True)
+    assert heard == [Refused()]
+
+
 async def test_those_that_wait_at_one_worker_keep_nobody_from_another_that_is_free():
     predictions = Predictions("not yet")
     predictions.open("first", 1, lambda _: None, ahead=True)
