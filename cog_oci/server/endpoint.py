@@ -258,7 +258,7 @@ class Endpoint:
         preference: Preference,
         reply: Callable[[Answer], None],
     ) -> None:
-        """202 when the prediction has a slot; after `wait` seconds, if the client would rather have the result."""
+        """202 when the prediction has a slot or a place; after `wait` seconds, if the client prefers the result."""
         reporter = _Reporter(reply)
         accepted = _Acceptance(reporter, preference.wait)
         prediction = self._begin(identity, request, (*listeners, accepted))
@@ -309,6 +309,8 @@ class _Acceptance:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, prediction: Prediction, event: Event) -> None:
+        if self._reporter.answered:
+            return
         if isinstance(event, (Done, Refused)):
             if self._timer is not None:
                 self._timer.cancel()
@@ -320,7 +322,7 @@ class _Acceptance:
         """It will run: the client hears so, at once or when it has waited for the result as long as it would."""
         if self._wait is None:
             self.accept(prediction)
-        elif self._timer is None and not self._reporter.answered:
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._wait, self.accept, prediction)
 
     def accept(self, prediction: Prediction) -> None:

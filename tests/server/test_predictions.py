@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from cog_oci.sdk.cog._wire import Done, Log
+from cog_oci.server.endpoint import _Acceptance, _Reporter
+from cog_oci.server.prediction import Prediction, Request
 from tests.server.live import PATIENCE, assert_quick, event
 
 STARTED = 'Starting prediction", "prediction_id": "{}'
@@ -243,6 +246,18 @@ def test_a_client_may_prefer_an_early_answer(plain, prefer):
 def test_an_early_answer_waits_as_long_as_the_client_says(plain):
     answer = plain.post("/predictions", {"input": {"text": "x"}}, headers={"Prefer": "respond-async, wait=5"})
     assert (answer.status_code, answer.json()["output"]) == (200, "hello x")
+
+
+def test_whoever_has_been_answered_at_once_costs_nothing_more(monkeypatch):
+    prediction, answers = Prediction("x", Request()), []
+    prediction.listen(_Acceptance(_Reporter(answers.append), None))
+    prediction.start()
+    assert [answer.status for answer in answers] == [202]
+    for name in ("created_at", "to_bytes"):
+        monkeypatch.delattr(Prediction, name)  # what it is shown by
+    prediction.apply(Log(0, "stdout", "x"))
+    prediction.apply(Done(0, "succeeded", 0.0))
+    assert len(answers) == 1
 
 
 def test_put_with_another_id_in_its_body_is_refused(plain):
