@@ -174,5 +174,5 @@ def _interval(text: str) -> float:
 
 
 def _seconds(environment: Mapping[str, str], name: str) -> float | None:
-    """A positive whole number of seconds; anything else is no limit, as in Cog."""
+    """A positive whole number of seconds; anything else is no limit."""
     return float(_count(environment, name, 0)) or None
