@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from cog_oci.server.awake import Awake
 from cog_oci.server.endpoint import BODY_BYTES, EVENTS, Answer, Call
-from cog_oci.server.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cog_oci.server.authorization import Authorization
     from cog_oci.server.endpoint import Endpoint
+    from cog_oci.server.outbox import Outbox
 
 __all__ = ["Door", "Front", "parse_head"]
 
@@ -201,7 +201,7 @@ class Door(asyncio.Protocol):
                 self._transport.write(head)
             return
         head = self._front.head(answer, close=self.closing)
-        if len(body) < 1 << 16 and not self.closing:
+        if len(body) < 1 << 16 and not self.closing:  # what waits in the outbox would miss the connection's end
             self._front.outbox.send(self._transport, head + body)
         else:
             self._transport.write(head)
@@ -289,10 +289,8 @@ class Door(asyncio.Protocol):
 class Front:
     """What all doors share."""
 
-    def __init__(
-        self, endpoint: Endpoint, authorization: Authorization, body_seconds: float, outbox: Outbox | None = None
-    ) -> None:
-        self.outbox = outbox or Outbox()
+    def __init__(self, endpoint: Endpoint, authorization: Authorization, body_seconds: float, outbox: Outbox) -> None:
+        self.outbox = outbox
         self.endpoint = endpoint
         self.authorization = authorization
         self.body_seconds = body_seconds

@@ -62,7 +62,6 @@ class Link(asyncio.Protocol):
         self._awake = Awake(_QUICK, _LOOK_SECONDS)
         self._held: list[bytes] = []
         self._transport: asyncio.Transport | None = None
-        self._gone = False
         self.orders = _Orders()
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
@@ -82,7 +81,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface's name
         """The worker has gone."""
-        self._gone = True
+        self._transport = None
         self.orders.close()
         if not self.lost.done():
             self.lost.set_result(None)
@@ -90,7 +89,7 @@ class Link(asyncio.Protocol):
     def send(self, message: Message) -> None:
         """Raises ValueError for a value that JSON does not have."""
         start, body = encode_apart(message)
-        if self._gone or self._transport is None:
+        if self._transport is None:
             return
         kind, busy = type(message), self._unanswered
         if kind is Predict:
@@ -113,7 +112,7 @@ class Link(asyncio.Protocol):
 
     def _send_held(self) -> None:
         held, self._held = self._held, []
-        if held and self._transport is not None and not self._gone:
+        if held and self._transport is not None:
             self._transport.write(b"".join(held))
 
     def close(self) -> None:

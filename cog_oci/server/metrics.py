@@ -57,17 +57,16 @@ class Metrics:
 
     def __call__(self, prediction: Prediction, event: Event) -> None:
         """Hear of a prediction; nearly always of its start, which counts for nothing, or of its end."""
-        kind = type(event)
-        if kind is Started:
+        if type(event) is Started:
             return
-        if kind is Done:
-            self.ended[event.status].observe(event.predict_time)  # type: ignore[union-attr]  # kind says so
+        if type(event) is Done:
+            self.ended[event.status].observe(event.predict_time)
             if self._streaming:
                 self._streaming.discard(prediction.id)
-        elif kind is Output and prediction.id not in self._streaming:
+        elif type(event) is Output and prediction.id not in self._streaming:
             self._streaming.add(prediction.id)
             self.first_output.observe(prediction.elapsed)
-        elif kind is Refused:
+        elif type(event) is Refused:
             self.reject("capacity")
 
     def reject(self, reason: str) -> None:

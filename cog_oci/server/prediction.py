@@ -272,4 +272,4 @@ def _second(second: int) -> str:
 def _iso(moment: float) -> str:
     """The moment as RFC 3339 has it; most moments of a prediction are in one second."""
     second = int(moment)
-    return f"{_second(second)}.{int((moment - second) * 1e6):06}+00:00"
+    return f"{_second(second)}.{int((moment - second) * 1e6):06d}+00:00"

@@ -49,7 +49,7 @@ class Predictions:
         self._sole: Lane | None = None
         """The one worker that there is, if it takes something ahead: of several, who knows which is free first."""
         self._replaced: set[object] = set()
-        """Workers that have gone and come again."""
+        """Workers that have gone and are to come again."""
         self._active: dict[str, Prediction] = {}
         self._numbered: dict[int, tuple[Prediction, Lane]] = {}
         self._withdrawing: set[int] = set()
@@ -76,7 +76,10 @@ class Predictions:
         Where it or another one is being `replaced`, the queue goes on waiting, for the successor.
         """
         lane = self._lanes.pop(worker, None)
-        (self._replaced.add if replaced else self._replaced.discard)(worker)
+        if replaced:
+            self._replaced.add(worker)
+        else:
+            self._replaced.discard(worker)
         self._look_who_is_there()
         if lane is not None:
             lane.slots = 0

@@ -101,7 +101,7 @@ def test_outside_a_prediction_metrics_go_nowhere():
 
 def test_threads_of_a_prediction_share_its_metrics(monkeypatch):
     def slowly(changed):
-        time.sleep(0.01)
+        time.sleep(0.01)  # until the other threads ask as well
         return Metrics(changed)
 
     monkeypatch.setattr(_scope, "Metrics", slowly)

@@ -15,6 +15,7 @@ from cog_oci.server.authorization import Authorization
 from cog_oci.server.awake import Awake
 from cog_oci.server.door import Door, Front
 from cog_oci.server.endpoint import Answer
+from cog_oci.server.outbox import Outbox
 
 REQUEST = b"POST /predictions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -74,7 +75,7 @@ def opened(running=0):
     endpoint = Mock()
     endpoint.predictions.running = running
     endpoint.handle.side_effect = lambda _, reply: reply(Answer(200, b"{}"))
-    front = Front(endpoint, Authorization(None), 1.0)
+    front = Front(endpoint, Authorization(None), 1.0, Outbox())
     return Door(Mock(), front, Mock(is_closing=lambda: False)), front
 
 

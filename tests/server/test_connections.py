@@ -24,6 +24,7 @@ from cog_oci.server.connections import _Connection
 from cog_oci.server.door import Door, Front, parse_head
 from cog_oci.server.endpoint import Answer
 from cog_oci.server.events import EventLog
+from cog_oci.server.outbox import Outbox
 from cog_oci.server.prediction import Prediction, Request
 from tests.server.live import PATIENCE, live_server
 
@@ -218,7 +219,7 @@ async def test_a_fault_of_ours_is_an_answer_and_a_line_in_the_log(caplog):
     endpoint = Mock()
     endpoint.handle.side_effect = ZeroDivisionError
     transport = Mock(is_closing=lambda: False)
-    door = Door(Mock(), Front(endpoint, Authorization(None), 1.0), transport)
+    door = Door(Mock(), Front(endpoint, Authorization(None), 1.0, Outbox()), transport)
     door.data_received(request())
     assert transport.write.call_args[0][0].startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert not door.answering
@@ -230,7 +231,7 @@ def test_empty_lines_before_a_request_are_ignored(plain):
         for pieces in ((b"\r\n" + request(),), (request() + b"\r\n",), (b"\r\n", request()), (request(),)):
             for piece in pieces:
                 client.sendall(piece)
-                time.sleep(0.02)
+                time.sleep(0.02)  # each is a packet of its own
             assert read_answer(client)[0] == b"HTTP/1.1 200 OK"
 
 
@@ -244,7 +245,7 @@ async def test_a_door_keeps_nothing_of_a_stream_that_has_ended():
         return abandon
 
     transport = Mock(is_closing=lambda: False)
-    door = Door(Mock(), Front(Mock(handle=handle), Authorization(None), 1.0), transport)
+    door = Door(Mock(), Front(Mock(handle=handle), Authorization(None), 1.0, Outbox()), transport)
     door.data_received(request())
     prediction.apply(Done(0, "succeeded", 0.0))
     assert transport.write.call_args[0][0] == b"0\r\n\r\n"
@@ -254,7 +255,7 @@ async def test_a_door_keeps_nothing_of_a_stream_that_has_ended():
 
 async def test_a_body_that_comes_slowly_has_the_time_of_bodies():
     """Not the shorter one after which an idle connection is closed, however long nothing comes."""
-    door = Door(Mock(), Front(Mock(), Authorization(None), 60.0), Mock())
+    door = Door(Mock(), Front(Mock(), Authorization(None), 60.0, Outbox()), Mock())
     connection = _Connection(Mock(), Mock(), Config(), WorkerContext(None), Mock(), Mock(), Mock())
     connection.config.keep_alive_timeout = 0.01
     connection.protocol, connection._door = AsyncMock(), door

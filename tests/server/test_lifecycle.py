@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -150,13 +151,22 @@ def test_a_killed_worker_is_replaced_even_if_a_child_holds_its_socket():
         assert server.predict(text="x")["output"] == "hello x"
 
 
-def test_a_worker_that_cannot_come_up_again_is_defunct(tmp_path):
-    source = "import os, pathlib\nif pathlib.Path('poison').exists(): os._exit(5)\ndef run() -> int:\n    return os.getpid()\n"
-    (tmp_path / "run.py").write_text(source)
-    with live_server("", folder=tmp_path, COG_PREDICT_TYPE_STUB="run.py:run") as server:
+@contextmanager
+def _killed_for_good(folder, then):
+    """A server whose worker has been killed, and whose next one does `then` while it is imported."""
+    source = (
+        f"import os, pathlib\nif pathlib.Path('poison').exists(): {then}\ndef run() -> int:\n    return os.getpid()\n"
+    )
+    (folder / "run.py").write_text(source)
+    with live_server("", folder=folder, COG_PREDICT_TYPE_STUB="run.py:run") as server:
         worker = server.predict()["output"]
-        (tmp_path / "poison").touch()
+        (folder / "poison").touch()
         os.kill(worker, signal.SIGKILL)
+        yield server
+
+
+def test_a_worker_that_cannot_come_up_again_is_defunct(tmp_path):
+    with _killed_for_good(tmp_path, "os._exit(5)") as server:
         assert server.wait_for("DEFUNCT")["setup"]["status"] == "failed"
         answer = server.post("/predictions", {})
         assert answer.status_code == 503
@@ -164,12 +174,7 @@ def test_a_worker_that_cannot_come_up_again_is_defunct(tmp_path):
 
 
 def test_a_setup_that_fails_when_a_worker_is_replaced_says_why(tmp_path):
-    source = "import os, pathlib\nif pathlib.Path('poison').exists(): raise OSError('no gpu')\ndef run() -> int:\n    return os.getpid()\n"
-    (tmp_path / "run.py").write_text(source)
-    with live_server("", folder=tmp_path, COG_PREDICT_TYPE_STUB="run.py:run") as server:
-        worker = server.predict()["output"]
-        (tmp_path / "poison").touch()
-        os.kill(worker, signal.SIGKILL)
+    with _killed_for_good(tmp_path, "raise OSError('no gpu')") as server:
         event(server, "starting it again: OSError: no gpu")
 
 

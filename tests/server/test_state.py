@@ -312,18 +312,22 @@ async def test_the_queue_outlives_a_worker_that_is_replaced():
     assert queued.status == "processing"
 
 
-async def test_the_queue_ends_with_a_worker_that_is_given_up():
+def _crashed():
+    """One in the queue of a server whose only worker is being replaced."""
     predictions, _ = _ready(queue=1)
     _, queued = (predictions.begin(name, Request()) for name in ("running", "queued"))
     predictions.close("worker", "crashed", "Worker crashed", replaced=True)
+    return predictions, queued
+
+
+async def test_the_queue_ends_with_a_worker_that_is_given_up():
+    predictions, queued = _crashed()
     predictions.close("worker", "could not be started again", "Worker crashed")
     assert (queued.status, queued.error) == ("failed", "Worker crashed, before its turn")
 
 
 async def test_the_queue_waits_for_a_worker_that_comes_again_when_another_one_is_given_up():
-    predictions, _ = _ready(queue=1)
-    _, queued = (predictions.begin(name, Request()) for name in ("running", "queued"))
-    predictions.close("worker", "crashed", "Worker crashed", replaced=True)
+    predictions, queued = _crashed()
     predictions.close("other", "could not be started again", "Worker crashed")
     assert (queued.status, predictions.unavailable) == ("starting", "crashed")
     predictions.open("worker", 1, lambda _: None)

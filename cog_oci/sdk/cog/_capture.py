@@ -108,59 +108,37 @@ class Capture:
         """The calling context prints for `predictions` from now on; with `alone`, so does everything without a name."""
         sink = Sink(predictions, self._channel.send)
         if alone:
-            self._interrupts.hold()
-            try:
-                with self._lock:
-                    if time.perf_counter() - self._drained > _AT_ONCE:
-                        self._drain()
-                    self._foreground.flush()
-                    self._foreground = sink
-            finally:
-                self._interrupts.release()
+            with self._interrupts, self._lock:
+                if time.perf_counter() - self._drained > _AT_ONCE:
+                    self._drain()
+                self._foreground.flush()
+                self._foreground = sink
         _sink.set(sink)
         return sink
 
     def close(self, sink: Sink) -> None:
         """Everything that was printed has been sent; what still comes under this name belongs to nobody."""
-        self._interrupts.hold()
-        try:
-            with self._lock:
-                if self._foreground is sink:
-                    self._drain()
-                    self._foreground = self._nobody
-                sink.flush()
-                sink.closed = True
-        finally:
-            self._interrupts.release()
+        with self._interrupts, self._lock:
+            if self._foreground is sink:
+                self._drain()
+                self._foreground = self._nobody
+            sink.flush()
+            sink.closed = True
 
     def write(self, source: str, text: str) -> None:
         """Something was printed in the calling context."""
         sink = _sink.get()
-
-        def put() -> None:
+        with self._interrupts, self._lock:
             self._drain()
             target = self._foreground if sink is None else self._nobody if sink.closed else sink
             target.write(source, text)
 
-        self._exclusively(put)
-
     def flush(self) -> None:
         """Send what waits in the pipes, and what the calling context has printed, though its line has not ended."""
         sink = _sink.get()
-
-        def put() -> None:
+        with self._interrupts, self._lock:
             self._drain()
             (self._foreground if sink is None or sink.closed else sink).flush()
-
-        self._exclusively(put)
-
-    def _exclusively(self, action: Callable[[], None]) -> None:
-        self._interrupts.hold()
-        try:
-            with self._lock:
-                action()
-        finally:
-            self._interrupts.release()
 
     def _drain(self) -> None:
         self._drained = time.perf_counter()
@@ -218,10 +196,13 @@ class _Stream(io.TextIOBase):
         self._capture = capture
         self._source = source
         self._fd = fd
+        self._ordinary: io.TextIOWrapper | None = None
         self.buffer = io.FileIO(fd, "wb", closefd=False)
 
     def write(self, text: str) -> int:
         """Print `text`."""
+        if self._ordinary is not None:
+            return self._ordinary.write(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self._capture.write(self._source, text)
@@ -229,15 +210,16 @@ class _Stream(io.TextIOBase):
 
     def flush(self) -> None:
         """Send what has been printed."""
-        if not self.closed:
+        if self._ordinary is not None:
+            self._ordinary.flush()
+        elif not self.closed:
             self._capture.flush()
 
     def give_way(self) -> io.TextIOWrapper:
         """An ordinary stream, to which goes as well what is printed by those who keep this one, as loggers do."""
         raw = io.FileIO(self._fd, "wb", closefd=False)
-        ordinary = io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
-        self.write, self.flush = ordinary.write, ordinary.flush  # type: ignore[assignment,method-assign]  # this one only
-        return ordinary
+        self._ordinary = io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
+        return self._ordinary
 
     def writable(self) -> bool:
         """Always true."""

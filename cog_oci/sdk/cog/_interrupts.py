@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
-from threading import get_ident
+from threading import get_ident, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .exceptions import CancelationException
@@ -30,13 +29,16 @@ class Run:
 
 
 class Interrupts:
-    """Raises CancelationException in the prediction that runs on the main thread, once, and in nothing else."""
+    """Raises CancelationException in the prediction that runs on the main thread, once, and in nothing else.
+
+    A `with` block holds it up.
+    """
 
     def __init__(self) -> None:
         self._running: Run | None = None
         self._held = 0
         self._late = False
-        self._main = threading.main_thread().ident or 0
+        self._main = main_thread().ident or 0
 
     def install(self) -> None:
         """Take over the signal. Must be called on the main thread."""
@@ -68,6 +70,12 @@ class Interrupts:
             if self._late and not self._held:
                 self._late = False
                 self._raise_if_wanted()
+
+    def __enter__(self) -> None:
+        self.hold()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
     def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002 - the signature of a signal handler
         if self._held:

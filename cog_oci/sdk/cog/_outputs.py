@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     Put = Callable[[Any, int, str | None], str]
     """Puts an open file, of so many bytes and maybe with a name, where it belongs, and tells its URL."""
 
-__all__ = ["PLAIN", "UploadError", "json_line", "to_json"]
+__all__ = ["UploadError", "json_line", "to_json"]
 
-PLAIN = (str, bool, int, type(None))
-"""Types whose values JSON has as they are."""
+_PLAIN = (str, bool, int, type(None))
 _CHUNK = 3 << 14
 """Bytes; of a multiple of three, base64 has no padding, and so few stay in the processor's cache."""
 
@@ -77,7 +76,7 @@ def json_line(value: Any, since: float, upload: Put | None = None) -> bytes:
 
     Raises what `to_json` raises.
     """
-    if type(value) in PLAIN:
+    if type(value) in _PLAIN:
         return to_line(value)
     if upload is not None:
         return to_line(to_json(value, since, upload))
@@ -128,7 +127,7 @@ class _Line:
 def _convert(value: Any, place: Callable[[_File], str]) -> Any:  # noqa: PLR0911 - a table of types
     if isinstance(value, enum.Enum):
         return _convert(value.value, place)
-    if isinstance(value, PLAIN):
+    if isinstance(value, _PLAIN):
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._download import DownloadError
 from ._inputs import InvalidInputError, Signature
-from ._outputs import PLAIN, UploadError, json_line
+from ._outputs import UploadError, json_line
 from ._scope import Scope, enter_scope
 from ._wire import Done, Metric, Predict
 
@@ -94,9 +94,7 @@ class Task:
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `run()`; downloads files. Raises what `Signature.arguments` raises."""
-        body = self._request.body.decode()
-        if body[:1] != "{":
-            body = body.lstrip(_WHITESPACE)
+        body = self._request.body.decode().lstrip(_WHITESPACE)
         given = _READ(body)[0].get("input") if body else None
         return self._desk.signature.arguments({} if given is None else given, self._desk.folder(self.number))
 
@@ -115,7 +113,7 @@ class Task:
 
     def output(self, value: Any) -> bytes:
         """What `run()` has returned, as a line of JSON; null for an iterator, whose items are sent as it gives them."""
-        if type(value) not in PLAIN and isinstance(value, Iterator) and not isinstance(value, io.IOBase):
+        if isinstance(value, Iterator) and not isinstance(value, io.IOBase):
             self.stream()
             for item in value:
                 self.item(item)
